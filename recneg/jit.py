@@ -1,0 +1,38 @@
+"""One decorator for every compiled kernel: serial, without the GIL, cached on disk where possible.
+
+Kernels never use ``prange``: parallelism comes from `recneg.parallel`, which hands blocks of rows
+to threads. That is safe under fork and from several Python threads, and cannot change a result.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+
+__all__ = ["kernel", "kernel_fast"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _compile(function: F, **options: Any) -> F:
+    try:
+        return cast(F, numba.njit(cache=True, **options)(function))
+    except RuntimeError:  # read-only install and no writable home: nowhere to keep a cache
+        return cast(F, numba.njit(**options)(function))
+
+
+def kernel(function: F) -> F:
+    """Compile `function` with strict floating point; it releases the GIL.
+
+    The first call in a fresh environment compiles (a second or so a kernel); later processes load
+    the result from disk in milliseconds.
+    """
+    return _compile(function, nogil=True, error_model="numpy")
+
+
+def kernel_fast(function: F) -> F:
+    """Compile `function` with reassociated floating point, for the inner products of training.
+
+    Not for code that must see NaN or infinity: ``fastmath`` assumes neither occurs.
+    """
+    return _compile(function, nogil=True, error_model="numpy", fastmath=True)
