@@ -1,1 +1,47 @@
-"""recneg."""
+"""Exact, keyed and fast negative sampling for implicit-feedback recommenders.
+
+The flow, one direction::
+
+    interactions -> samplers -> losses -> training -> evaluation -> diagnostics
+
+Everything below is imported when it is first used, so ``import recneg`` is quick and torch is
+loaded only by what needs it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recneg.interactions import Interactions
+    from recneg.keys import Key
+    from recneg.samplers import Negatives, Popularity, Sampler, Uniform
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Interactions": "recneg.interactions",
+    "Key": "recneg.keys",
+    "Negatives": "recneg.samplers",
+    "Popularity": "recneg.samplers",
+    "Sampler": "recneg.samplers",
+    "Uniform": "recneg.samplers",
+}
+
+__all__ = [  # noqa: PLE0604
+    "Interactions",
+    "Key",
+    "Negatives",
+    "Popularity",
+    "Sampler",
+    "Uniform",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'recneg' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

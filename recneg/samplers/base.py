@@ -1,0 +1,194 @@
+"""The contract of every sampler: a frozen law q(item | user), drawn from under a key."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Literal, NamedTuple, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recneg.errors import InvalidIdError, NoNegativeError
+from recneg.interactions import Interactions, check_ids
+from recneg.keys import Key, as_key
+from recneg.parallel import map_blocks
+from recneg.samplers.arrays import numpy_and_back
+from recneg.samplers.law import Law
+
+__all__ = ["Negatives", "Sampler"]
+
+ROW_LIMIT = 2**63 - 1
+
+BLOCK_DRAWS = 1 << 14
+"""Draws that one task makes: a fraction of a millisecond, far above the cost of handing it over."""
+
+
+class Negatives(NamedTuple):
+    """What `Sampler.sample` returns: three arrays of shape (batch, num_negatives).
+
+    Attributes
+    ----------
+    items : int64
+        -1 where `mask` is false.
+    log_q : float32
+        Natural logarithm of the probability of each item under the user's law.
+    mask : bool
+        False where a user has no admissible item; only with ``exhausted="mask"``.
+    """
+
+    items: Any
+    log_q: Any
+    mask: Any
+
+
+class Sampler(ABC):
+    """A conditional law q(item | user). It holds no random state and never changes.
+
+    A new law subclasses this with a frozen dataclass that has a field ``interactions`` and the two
+    methods `_draw` and `_log_prob`; see ``docs/adding-a-sampler.md``.
+    """
+
+    interactions: Interactions
+
+    @property
+    def num_users(self) -> int:
+        """Users are ``0 .. num_users - 1``."""
+        return self.interactions.num_users
+
+    @property
+    def num_items(self) -> int:
+        """Items are ``0 .. num_items - 1``."""
+        return self.interactions.num_items
+
+    @property
+    def law(self) -> Law | None:
+        """The law as data for the fused kernels, or None if it does not reduce to data."""
+        return None
+
+    @abstractmethod
+    def _draw(
+        self, users: NDArray[np.int64], num_negatives: int, key: Key, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Draw (items, log_q), each (batch, num_negatives); item -1 where a user has none.
+
+        Entry ``[r, j]`` must depend on ``(key, users[r], rows[r], j)`` alone: take the bits from
+        `recneg.keys`.
+        """
+
+    @abstractmethod
+    def _log_prob(
+        self, users: NDArray[np.int64], items: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return log q(item | user) for two arrays of one shape; -inf off the support."""
+
+    @final
+    def sample(
+        self,
+        users: Any,
+        num_negatives: int = 1,
+        *,
+        key: int | Key,
+        rows: Any = None,
+        exhausted: Literal["error", "mask"] = "error",
+    ) -> Negatives:
+        """Draw negatives for a batch of users.
+
+        Parameters
+        ----------
+        users : int array, shape (batch,)
+            NumPy or torch, on any device; indices in ``[0, num_users)``.
+        num_negatives : int
+            Draws for each row, independent and with replacement. May be 0.
+        key : int or Key
+            Draw j of row r depends on (key, user, row number, j) alone. Use a new key for every
+            step: ``Key(seed).fold_in(epoch).fold_in(step)``.
+        rows : int array, shape (batch,), optional
+            Global row numbers, for a batch that is one part of a larger one. Default:
+            ``0 .. batch - 1``.
+        exhausted : {"error", "mask"}
+            What to do for a user who has no admissible item: raise, or return item -1 with
+            ``mask`` false and ``log_q`` -inf.
+
+        Returns
+        -------
+        Negatives
+            Arrays of the same kind as `users`, on the same device.
+
+        Raises
+        ------
+        InvalidIdError
+            For users or rows that are not integers in their range.
+        NoNegativeError
+            For a user without an admissible item, naming the first five.
+        """
+        if isinstance(num_negatives, bool) or not isinstance(num_negatives, (int, np.integer)):
+            raise TypeError(f"num_negatives must be an integer; got {num_negatives!r}")
+        if not 0 <= num_negatives < 1 << 31:
+            raise ValueError(f"num_negatives must lie in [0, 2**31); got {num_negatives}")
+        if exhausted not in ("error", "mask"):
+            raise ValueError(f"exhausted must be 'error' or 'mask'; got {exhausted!r}")
+        array, back = numpy_and_back(users)
+        u = check_ids(array, "user", self.num_users)
+        if u.ndim != 1:
+            raise InvalidIdError(f"users must be a vector, shape (batch,); got shape {array.shape}")
+        if rows is None:
+            r = np.arange(u.size)
+        else:
+            r = check_ids(numpy_and_back(rows)[0], "row", ROW_LIMIT)
+            if r.shape != u.shape:
+                raise InvalidIdError(f"rows must have the shape of users, {u.shape}; got {r.shape}")
+        items, log_q = self._draw_blocks(u, int(num_negatives), as_key(key), r)
+        mask = items >= 0
+        if exhausted == "error" and not mask.all():
+            self._raise_exhausted(u[~mask.all(axis=1)])
+        return Negatives(back(items), back(log_q), back(mask))
+
+    def _draw_blocks(
+        self, users: NDArray[np.int64], num_negatives: int, key: Key, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Draw on all threads: rows do not depend on each other, so any law can be split."""
+        block_size = max(BLOCK_DRAWS // max(num_negatives, 1), 1)
+        if users.size <= block_size:
+            return self._draw(users, num_negatives, key, rows)
+        items = np.empty((users.size, num_negatives), np.int64)
+        log_q = np.empty((users.size, num_negatives), np.float32)
+
+        def block(start: int, stop: int) -> None:
+            part = slice(start, stop)
+            items[part], log_q[part] = self._draw(users[part], num_negatives, key, rows[part])
+
+        map_blocks(block, users.size, block_size)
+        return items, log_q
+
+    def _raise_exhausted(self, users: NDArray[np.int64]) -> None:
+        without = np.unique(users)
+        named = ", ".join(str(user) for user in without[:5])
+        more = ", ..." if len(without) > 5 else ""
+        raise NoNegativeError(
+            f"every user must have an item that {type(self).__name__} may draw; "
+            f"{len(without)} of this batch have none: {named}{more} "
+            "(drop them, or pass exhausted='mask')"
+        )
+
+    @final
+    def log_prob(self, users: Any, items: Any) -> Any:
+        """Return log q(item | user), float32, normalised per user over all items.
+
+        Parameters
+        ----------
+        users, items : int arrays
+            NumPy or torch, broadcast against each other; users of shape (batch,) and items of shape
+            (batch, n) are matched row by row.
+
+        Returns
+        -------
+        array of float32, of the broadcast shape
+            -inf for items that the user's law never draws.
+        """
+        array, back = numpy_and_back(items)
+        i = check_ids(array, "item", self.num_items)
+        u = check_ids(numpy_and_back(users)[0], "user", self.num_users)
+        if u.ndim == 1 and i.ndim == 2 and len(u) == len(i):
+            u = u[:, None]
+        u, i = np.broadcast_arrays(u, i)
+        return back(self._log_prob(u, i).astype(np.float32))

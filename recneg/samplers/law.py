@@ -1,0 +1,152 @@
+"""Static laws as data: the arrays that `recneg.samplers.draws` draws from.
+
+A law reaches the compiled kernels as arrays because a compiled function that is passed as an
+argument would defeat Numba's cache.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from recneg.errors import InvalidDataError
+from recneg.interactions import Interactions
+from recneg.jit import kernel
+from recneg.parallel import map_blocks
+from recneg.samplers.weights import weight_table
+
+__all__ = ["UNIFORM", "WEIGHTED", "Law", "uniform_law", "weighted_law"]
+
+UNIFORM, WEIGHTED = 0, 1
+
+class Law(NamedTuple):
+    """A static law q(item | user) over all items, or over those that are not excluded.
+
+    Attributes
+    ----------
+    kind : int
+        ``UNIFORM`` or ``WEIGHTED``.
+    num_items : int
+    indptr, indices : numpy.ndarray of int64 and int32
+        Sorted excluded items per user; `indptr` is empty where nothing is excluded.
+    alias, prefix, log_share : numpy.ndarray
+        The `WeightTable` of a weighted law; empty for a uniform one.
+    residual : numpy.ndarray of int64, shape (num_users,)
+        Units of weight left to each user after exclusion; weighted laws with exclusion only.
+    gap_start : numpy.ndarray of int64, shape (num_users,)
+        Where a heavy user's entries in `gaps` begin; -1 for the others.
+    gaps : numpy.ndarray of int64
+        For users who have seen more than half of the weight: running units of the gaps between
+        their excluded items, one entry an excluded item and one more.
+    """
+
+    kind: int
+    num_items: int
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    alias: NDArray[np.uint64]
+    prefix: NDArray[np.int64]
+    log_share: NDArray[np.float64]
+    residual: NDArray[np.int64]
+    gap_start: NDArray[np.int64]
+    gaps: NDArray[np.int64]
+
+
+_NO_INT = np.empty(0, np.int64)
+_NO_ITEM = np.empty(0, np.int32)
+_NO_ALIAS = np.empty((0, 2), np.uint64)
+_NO_SHARE = np.empty(0, np.float64)
+
+
+def uniform_law(interactions: Interactions, exclude: bool) -> Law:
+    """Return the uniform law over all items, or over those that a user has not interacted with."""
+    if interactions.num_items == 0:
+        raise InvalidDataError("a sampler needs at least one item; got 0")
+    indptr, indices = _exclusion(interactions, exclude)
+    return Law(
+        UNIFORM, interactions.num_items, indptr, indices,
+        _NO_ALIAS, _NO_INT, _NO_SHARE, _NO_INT, _NO_INT, _NO_INT,
+    )  # fmt: skip
+
+
+def weighted_law(interactions: Interactions, weights: ArrayLike, exclude: bool) -> Law:
+    """Return the law proportional to item weights, shape (num_items,), after exclusion."""
+    table = weight_table(weights)
+    if len(table.alias) != interactions.num_items:
+        raise InvalidDataError(
+            f"item weights must have length {interactions.num_items}; got {len(table.alias)}"
+        )
+    indptr, indices = _exclusion(interactions, exclude)
+    residual = gap_start = gaps = _NO_INT
+    if exclude:
+        residual, gap_start, gaps = _user_masses(table.prefix, indptr, indices)
+    return Law(
+        WEIGHTED, interactions.num_items, indptr, indices, *table, residual, gap_start, gaps
+    )
+
+
+def _exclusion(
+    interactions: Interactions, exclude: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    return (interactions.indptr, interactions.indices) if exclude else (_NO_INT, _NO_ITEM)
+
+
+def _user_masses(
+    prefix: NDArray[np.int64], indptr: NDArray[np.int64], indices: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the residual units of every user and the gap sums of the heavy ones."""
+    num_users = len(indptr) - 1
+    residual = np.empty(num_users, np.int64)
+    map_blocks(
+        lambda start, stop: _residuals(prefix, indptr, indices, start, stop, residual),
+        num_users,
+        1 << 14,
+    )
+    heavy = residual < prefix[-1] // 2
+    sizes = np.where(heavy, np.diff(indptr) + 1, 0)
+    ends = np.cumsum(sizes)
+    gap_start = np.where(heavy, ends - sizes, -1)
+    gaps = np.empty(int(ends[-1]) if num_users else 0, np.int64)
+    _fill_gaps(prefix, indptr, indices, gap_start, gaps)
+    return residual, gap_start, gaps
+
+
+@kernel
+def _residuals(
+    prefix: NDArray[np.int64],
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    start: int,
+    stop: int,
+    residual: NDArray[np.int64],
+) -> None:
+    for user in range(start, stop):
+        left = prefix[-1]
+        for position in range(indptr[user], indptr[user + 1]):
+            item = indices[position]
+            left -= prefix[item + 1] - prefix[item]
+        residual[user] = left
+
+
+@kernel
+def _fill_gaps(
+    prefix: NDArray[np.int64],
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    gap_start: NDArray[np.int64],
+    gaps: NDArray[np.int64],
+) -> None:
+    num_items = prefix.size - 1
+    for user in range(gap_start.size):
+        entry = gap_start[user]
+        if entry < 0:
+            continue
+        running, begin = np.int64(0), 0
+        for position in range(indptr[user], indptr[user + 1] + 1):
+            stop = indices[position] if position < indptr[user + 1] else num_items
+            running += prefix[stop] - prefix[begin]
+            gaps[entry] = running
+            entry += 1
+            begin = stop + 1

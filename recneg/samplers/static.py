@@ -1,0 +1,68 @@
+"""Samplers whose law is data: drawn by one compiled kernel, in the batch path and in training."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recneg.interactions import Interactions
+from recneg.keys import Key
+from recneg.samplers.base import Sampler
+from recneg.samplers.draws import draw_rows
+from recneg.samplers.law import UNIFORM, Law
+
+__all__ = ["StaticSampler"]
+
+@dataclass(frozen=True, eq=False)
+class StaticSampler(Sampler):
+    """Base of the laws that reduce to data; a subclass gives `_build`.
+
+    Parameters
+    ----------
+    interactions : Interactions
+        The training interactions, and nothing else: what is in here is never drawn if `unseen`.
+    unseen : bool
+        Draw only items that the user has not interacted with (the default), or any item.
+    """
+
+    interactions: Interactions
+    unseen: bool = field(default=True, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _ = self.law  # errors in the data show here, not at the first draw
+
+    @abstractmethod
+    def _build(self) -> Law: ...
+
+    @cached_property
+    def law(self) -> Law:  # type: ignore[override]
+        """The law as data."""
+        return self._build()
+
+    def _draw(
+        self, users: NDArray[np.int64], num_negatives: int, key: Key, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        items = np.empty((users.size, num_negatives), np.int64)
+        log_q = np.empty((users.size, num_negatives), np.float32)
+        draw_rows(self.law, *key.words, users, rows, items, log_q)
+        return items, log_q
+
+    def _log_prob(
+        self, users: NDArray[np.int64], items: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        law = self.law
+        if law.kind == UNIFORM:
+            log_p = np.zeros(items.shape)
+            free = law.num_items - (self.interactions.user_counts()[users] if self.unseen else 0)
+        else:
+            log_p = law.log_share[items]
+            free = (law.residual[users] if self.unseen else law.prefix[-1]) / float(law.prefix[-1])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_p = log_p - np.log(free)
+        if self.unseen:
+            log_p[self.interactions.contains(users, items)] = -np.inf
+        return log_p
