@@ -31,11 +31,16 @@ def kernel(function: F) -> F:
 
 
 def kernel_fast(function: F) -> F:
-    """Compile `function` with reassociated floating point, for the inner products of training.
+    """Compile `function` with sums in any order, so that inner products use vector instructions.
 
-    Not for code that must see NaN or infinity: ``fastmath`` assumes neither occurs.
+    NaN and infinity keep their meaning. The last bits of a result may differ between processors.
     """
-    return _compile(function, nogil=True, error_model="numpy", fastmath=True)
+    return _compile(
+        function,
+        nogil=True,
+        error_model="numpy",
+        fastmath={"reassoc", "contract", "nsz", "arcp"},
+    )
 
 
 def inlined(function: F) -> F:

@@ -71,8 +71,8 @@ def philox(
     for _ in range(_ROUNDS):
         p0 = np.uint64(c0) * _NM0
         p1 = np.uint64(c2) * _NM1
-        c0 = np.uint32(p1 >> _U64_32) ^ c1 ^ k0
-        c2 = np.uint32(p0 >> _U64_32) ^ c3 ^ k1
+        c0 = np.uint32(np.uint32(p1 >> _U64_32) ^ c1 ^ k0)
+        c2 = np.uint32(np.uint32(p0 >> _U64_32) ^ c3 ^ k1)
         c1 = np.uint32(p1)
         c3 = np.uint32(p0)
         k0 = np.uint32(k0 + _NW0)
