@@ -1,0 +1,25 @@
+"""Public data sets by name: found locally or downloaded, verified against published counts.
+
+>>> from recneg.datasets import load
+>>> load("sample", threshold=4.0).interactions
+Interactions(671 users, 6214 items, 51568 interactions, density 0.01237)
+
+Each data set has a card, a TOML file in the folder `datasets`, that states its source, checksums,
+licence and published counts. `load` looks in this order: the folder named by the environment
+variable ``RECNEG_DATA``, the cache (``RECNEG_CACHE``, else ``XDG_CACHE_HOME/recneg``, else
+``~/.cache/recneg``), the publisher's address.
+"""
+
+from recneg.datasets.cards import Card, Counts, card, names
+from recneg.datasets.loading import Availability, Dataset, available, load
+
+__all__ = [
+    "Availability",
+    "Card",
+    "Counts",
+    "Dataset",
+    "available",
+    "card",
+    "load",
+    "names",
+]
