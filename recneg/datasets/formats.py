@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import warnings
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["parse_interactions", "parse_titles"]
+
+HEADER = b"userId,movieId,rating,timestamp"
 
 
 def parse_interactions(data: bytes, kind: str, what: str) -> pl.DataFrame:
@@ -56,13 +59,19 @@ def _ratings(data: bytes, kind: str) -> pl.DataFrame:
     schema = {"user": pl.Int32, "item": pl.Int32, "rating": pl.Float32, "timestamp": pl.Int64}
     if kind == "colons":
         data = data.replace(b"::", b"\t")
-    return pl.read_csv(
+    elif kind == "csv" and not data.startswith(HEADER):
+        raise ValueError(f"the first line must be {HEADER.decode()}; got {data[:40]!r}")
+    frame = pl.read_csv(
         data,
         separator="," if kind == "csv" else "\t",
-        has_header=kind == "csv",
+        has_header=False,
+        skip_rows=int(kind == "csv"),
         schema=schema,
         quote_char=None,
     )
+    if frame.height == 0 or frame.null_count().sum_horizontal().item():
+        raise ValueError("there must be rows, and four values in each")
+    return frame
 
 
 def _rows_of_text(data: bytes) -> list[NDArray[np.int64]]:
@@ -89,9 +98,11 @@ def _lists(rows: Any) -> pl.DataFrame:
     import polars as pl
 
     sizes = np.fromiter((len(row) for row in rows), np.int64, len(rows))
-    items = np.concatenate([np.asarray(row, np.int64) for row in rows])
+    if not sizes.any():
+        raise ValueError("there must be at least one interaction")
+    items = np.fromiter((index(item) for row in rows for item in row), np.int32, sizes.sum())
     users = np.repeat(np.arange(len(rows), dtype=np.int32), sizes)
-    return pl.DataFrame({"user": users, "item": items}).cast({"item": pl.Int32})
+    return pl.DataFrame({"user": users, "item": items})
 
 
 def _matrix(ratings: NDArray[Any]) -> pl.DataFrame:
@@ -120,8 +131,8 @@ def parse_titles(data: bytes, kind: str, encoding: str, what: str) -> pl.DataFra
 
     try:
         if kind == "csv":
-            names = ["item", "title"]
-            frame = pl.read_csv(data, columns=[0, 1], new_columns=names, infer_schema=False)
+            frame = pl.read_csv(data, columns=[0, 1], infer_schema=False)
+            frame.columns = ["item", "title"]
             frame = frame.cast({"item": pl.Int32})
         else:
             separator = "|" if kind == "bar" else "::"
