@@ -7,7 +7,7 @@ from pathlib import Path
 
 from recneg.datasets import checking, local, store
 from recneg.datasets import originals as publisher
-from recneg.datasets.cards import Card
+from recneg.datasets.cards import Card, cards_folder
 from recneg.datasets.parsed import Parsed
 from recneg.datasets.places import cache_folder
 from recneg.errors import DataUnavailableError, IntegrityError, InvalidDataError
@@ -32,6 +32,8 @@ def find(card: Card, fold: str | None, *, fetch: bool, progress: bool) -> Parsed
     for copy, path in copies:
         if copy.note is None:
             return local.read_local(card, fold, copy, path)
+    if card.bundled is not None:
+        raise IntegrityError(f"{card.name} must come with recneg; {cards_folder()} lacks its files")
     folder, key = cache_folder(card.name), fold or "all"
     damage: IntegrityError | None = None
     try:
@@ -42,8 +44,8 @@ def find(card: Card, fold: str | None, *, fetch: bool, progress: bool) -> Parsed
         return Parsed(frames["rows"], frames.get("titles"), folder)
     places = publisher.originals(card)
     if places is None:
-        for copy, path in copies:
-            return local.read_local(card, fold, copy, path)
+        if copies:
+            return local.read_local(card, fold, *copies[0])
         if not fetch:
             if damage is not None:
                 raise damage

@@ -251,3 +251,11 @@ def test_cache_folders(monkeypatch, tmp_path):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert cache_folder("x") == tmp_path / "home" / ".cache" / "recneg" / "x"
+
+
+def test_a_bundled_data_set_without_its_files_says_so(tmp_path, monkeypatch, no_data):
+    from recneg.datasets import local
+
+    monkeypatch.setattr(local, "cards_folder", lambda: tmp_path)
+    with pytest.raises(IntegrityError, match="sample must come with recneg"):
+        load("sample")
