@@ -68,6 +68,7 @@ def test_each_pair_is_clicked_with_the_stated_probability(tiny: Truth) -> None:
     counts = repeat(tiny).sum(axis=0)
     z = (counts - REPEATS * expected) / np.sqrt(REPEATS * expected * (1 - expected))
     assert np.abs(z).max() < 5.5
+    assert abs(z.sum()) < 5.5 * np.sqrt(z.size)  # one per cent on all pairs together
 
 
 def test_exposures_have_the_stated_joint_law(tiny: Truth) -> None:
