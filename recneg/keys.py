@@ -14,7 +14,7 @@ attempt)` of a row is one half of the Philox block at counter
 
 - *bounded integers* in ``[0, n)``: the high half of ``word * n``, rejected where the low half is
   below ``2**64 mod n`` (Lemire 2019), hence exactly unbiased;
-- *floats* in ``[0, 1)``: the upper 53 bits of the word times ``2**-53``, every value equally likely.
+- *floats* in ``[0, 1)``: the upper 53 bits of the word times ``2**-53``, all equally likely.
 
 `Key.fold_in` uses the counters whose last two words are all ones, which no draw reaches.
 """
@@ -22,7 +22,7 @@ attempt)` of a row is one half of the Philox block at counter
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -93,7 +93,7 @@ def word(k0: np.uint32, k1: np.uint32, row: int, slot: int, attempt: int) -> np.
 
 
 @kernel
-def bounded(x: np.uint64, n: int) -> tuple[int, np.uint64]:
+def bounded(x: np.uint64, n: int) -> tuple[np.int64, np.uint64]:
     """Return the high and low 64 bits of ``x * n`` for ``1 <= n < 2**32``.
 
     The high half is a bounded integer, the low half a uniform fraction inside its cell.
@@ -199,22 +199,24 @@ def random_bits(
     numpy.ndarray of uint64, of the broadcast shape
     """
     r, s, a = np.broadcast_arrays(
-        np.asarray(rows, np.int64), np.asarray(slots, np.int64), np.asarray(attempts, np.int64)
+        _counters(rows, "rows", 63),
+        _counters(slots, "slots", 31),
+        _counters(attempts, "attempts", 31),
     )
-    _check_counters(r, s, a)
     out = np.empty(r.shape, np.uint64)
-    flat = [np.ascontiguousarray(part).reshape(-1) for part in (r, s, a)]
-    _words(*as_key(key).words, *flat, out.reshape(-1))
+    k0, k1 = as_key(key).words
+    _words(k0, k1, r.ravel(), s.ravel(), a.ravel(), out.reshape(-1))
     return out
 
 
-def _check_counters(rows: Any, slots: Any, attempts: Any) -> None:
-    if rows.size and rows.min() < 0:
-        raise ValueError(f"rows must lie in [0, 2**63); got {rows.min()}")
-    for name, values in (("slots", slots), ("attempts", attempts)):
-        if values.size and (values.min() < 0 or values.max() >= 1 << 31):
-            worst = values.min() if values.min() < 0 else values.max()
-            raise ValueError(f"{name} must lie in [0, 2**31); got {worst}")
+def _counters(values: ArrayLike, name: str, bits: int) -> NDArray[np.int64]:
+    array = np.asarray(values)
+    if array.dtype.kind not in "iu" and array.size:
+        raise TypeError(f"{name} must be integers; got {array.dtype}")
+    if array.size and (array.min() < 0 or array.max() >= 1 << bits):
+        worst = array.min() if array.min() < 0 else array.max()
+        raise ValueError(f"{name} must lie in [0, 2**{bits}); got {worst}")
+    return array.astype(np.int64, copy=False)
 
 
 @kernel
@@ -239,13 +241,14 @@ def random_integers(
     key: int | Key, n: int, rows: ArrayLike, slots: ArrayLike = 0
 ) -> NDArray[np.int64]:
     """Return exactly unbiased integers in ``[0, n)``, ``1 <= n < 2**32``, one per (row, slot)."""
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
+        raise TypeError(f"n must be an integer; got {n!r}")
     if not 1 <= n < 1 << 32:
         raise ValueError(f"n must lie in [1, 2**32); got {n}")
-    r, s = np.broadcast_arrays(np.asarray(rows, np.int64), np.asarray(slots, np.int64))
-    _check_counters(r, s, np.empty(0, np.int64))
+    r, s = np.broadcast_arrays(_counters(rows, "rows", 63), _counters(slots, "slots", 31))
     out = np.empty(r.shape, np.int64)
-    flat = [np.ascontiguousarray(part).reshape(-1) for part in (r, s)]
-    _integers(*as_key(key).words, n, *flat, out.reshape(-1))
+    k0, k1 = as_key(key).words
+    _integers(k0, k1, int(n), r.ravel(), s.ravel(), out.reshape(-1))
     return out
 
 
