@@ -14,26 +14,34 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from recneg.interactions import Interactions
     from recneg.keys import Key
+    from recneg.evaluation import Evaluation, evaluate
     from recneg.samplers import Negatives, Popularity, Sampler, Uniform
+    from recneg.training import BPR
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "BPR": "recneg.training",
+    "Evaluation": "recneg.evaluation",
     "Interactions": "recneg.interactions",
     "Key": "recneg.keys",
     "Negatives": "recneg.samplers",
     "Popularity": "recneg.samplers",
     "Sampler": "recneg.samplers",
     "Uniform": "recneg.samplers",
+    "evaluate": "recneg.evaluation",
 }
 
-__all__ = [  # noqa: PLE0604
+__all__ = [
+    "BPR",
+    "Evaluation",
     "Interactions",
     "Key",
     "Negatives",
     "Popularity",
     "Sampler",
     "Uniform",
+    "evaluate",
 ]
 
 

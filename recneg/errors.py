@@ -15,7 +15,7 @@ class RecnegError(Exception):
 
 
 class InvalidDataError(RecnegError, ValueError):
-    """Input data break a stated requirement: a missing column, NaN, an empty file, a wrong count."""
+    """Input data break a stated requirement: a missing column, NaN, an empty file."""
 
 
 class InvalidIdError(InvalidDataError):

@@ -1,8 +1,7 @@
-"""Who interacted with what: sorted unique items per user in CSR form, with the raw-id vocabulary."""
+"""Who interacted with what: sorted unique items per user in CSR form, with the raw ids."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recneg.errors import InvalidDataError, InvalidIdError
+from recneg.csr import check_count, check_csr, check_values, check_vocabulary, merge
+from recneg.errors import InvalidDataError
+from recneg.ids import ID_LIMIT, check_ids, look_up
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,44 +19,6 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix, sparray, spmatrix
 
 __all__ = ["ID_LIMIT", "Interactions", "check_ids"]
-
-ID_LIMIT = 2**31 - 1
-"""User and item counts stay at or below this, so that every id fits int32."""
-
-
-def check_ids(values: ArrayLike, what: str, limit: int = ID_LIMIT) -> NDArray[np.int64]:
-    """Return `values` as int64 after checking that they are integers in ``[0, limit)``.
-
-    Raises
-    ------
-    InvalidIdError
-        Naming the requirement, the position and the offending value.
-    """
-    array = np.asarray(values)
-    if array.dtype.kind == "O" and array.size and isinstance(array.reshape(-1)[0], int):
-        array = _integers_from_objects(array, what, limit)
-    if array.dtype.kind not in "iu" and array.size:
-        raise InvalidIdError(
-            f"{what} ids must be integers; got dtype {array.dtype}, "
-            f"first value {array.reshape(-1)[0]!r}"
-        )
-    if array.size and (array.min() < 0 or array.max() >= limit):
-        flat = array.reshape(-1)
-        position = int(np.argmax((flat < 0) | (flat >= limit)))
-        raise InvalidIdError(
-            f"{what} ids must lie in [0, {limit}); got {flat[position]} at position {position}"
-        )
-    return array.astype(np.int64, copy=False)
-
-
-def _integers_from_objects(array: NDArray[Any], what: str, limit: int) -> NDArray[Any]:
-    """Convert Python integers, which may be too large for any integer dtype."""
-    for position, value in enumerate(array.reshape(-1)):
-        if not isinstance(value, int) or not 0 <= value < limit:
-            raise InvalidIdError(
-                f"{what} ids must be integers in [0, {limit}); got {value!r} at position {position}"
-            )
-    return array.astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -99,10 +62,21 @@ class Interactions:
     num_duplicates: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
-        _check_csr(self)
-        for array in (self.indptr, self.indices, self.weights, self.timestamps):
-            if array is not None:
+        check_csr(self.indptr, self.indices, self.num_items)
+        for name, values in (("weights", self.weights), ("timestamps", self.timestamps)):
+            if values is not None and values.shape != self.indices.shape:
+                raise InvalidDataError(
+                    f"{name} must have shape {self.indices.shape}; got {values.shape}"
+                )
+        check_vocabulary(self.user_ids, self.num_users, "user_ids")
+        check_vocabulary(self.item_ids, self.num_items, "item_ids")
+        for array in vars(self).values():
+            if isinstance(array, np.ndarray):
                 array.setflags(write=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # through the constructor: NumPy does not pickle that an array is read-only
+        return type(self), tuple(vars(self).values())
 
     # -- sizes ---------------------------------------------------------------------------------
 
@@ -130,7 +104,8 @@ class Interactions:
     # -- views ---------------------------------------------------------------------------------
 
     def items_of(self, user: int) -> NDArray[np.int32]:
-        """Return the sorted items of one user index."""
+        """Return the sorted items of one user index; `InvalidIdError` for any other number."""
+        check_ids(user, "user", self.num_users)
         return self.indices[self.indptr[user] : self.indptr[user + 1]]
 
     def user_counts(self) -> NDArray[np.int64]:
@@ -150,26 +125,35 @@ class Interactions:
         u, i = np.broadcast_arrays(
             check_ids(users, "user", self.num_users), check_ids(items, "item", self.num_items)
         )
-        low, high = self.indptr[u], self.indptr[u + 1]
-        end = high.copy()
+        low, end = self.indptr[u.ravel()], self.indptr[u.ravel() + 1]
+        high, wanted = end.copy(), i.ravel()
         while np.any(low < high):  # bisection of all pairs together
             middle = (low + high) >> 1
-            right = (low < high) & (self.indices[np.minimum(middle, len(self) - 1)] < i)
+            right = (low < high) & (self.indices[np.minimum(middle, len(self) - 1)] < wanted)
             low, high = np.where(right, middle + 1, low), np.where(right, high, middle)
         found = low < end
-        found[found] = self.indices[low[found]] == i[found]
-        return found
+        found[found] = self.indices[low[found]] == wanted[found]
+        return np.asarray(found.reshape(u.shape), np.bool_)
 
     def user_index(self, raw: ArrayLike) -> NDArray[np.int64]:
-        """Return the indices of raw user ids."""
-        return _lookup(raw, self.user_ids, self.num_users, "user")
+        """Return the indices of raw user ids; `InvalidIdError` for one that does not occur."""
+        return look_up(raw, self.user_ids, self.num_users, "user")
 
     def item_index(self, raw: ArrayLike) -> NDArray[np.int64]:
-        """Return the indices of raw item ids."""
-        return _lookup(raw, self.item_ids, self.num_items, "item")
+        """Return the indices of raw item ids; `InvalidIdError` for one that does not occur."""
+        return look_up(raw, self.item_ids, self.num_items, "item")
 
     def select(self, keep: NDArray[np.bool_]) -> Interactions:
-        """Return the interactions marked in `keep`, shape (num_interactions,), in the same id space."""
+        """Return the interactions marked in `keep`, in the same id space.
+
+        Parameters
+        ----------
+        keep : numpy.ndarray of bool, shape (num_interactions,)
+        """
+        if keep.dtype != np.bool_ or keep.shape != (len(self),):
+            raise InvalidDataError(
+                f"keep must be bool of shape ({len(self)},); got {keep.dtype} of {keep.shape}"
+            )
         running = np.concatenate(([0], np.cumsum(keep, dtype=np.int64)))
         return replace(
             self,
@@ -193,7 +177,7 @@ class Interactions:
         return matrix
 
     def to_polars(self) -> pl.DataFrame:
-        """Return a frame of raw ids: ``user``, ``item`` and, where known, ``weight``, ``timestamp``."""
+        """Return a frame of raw ids: ``user``, ``item``, and ``weight``, ``timestamp`` if known."""
         import polars as pl
 
         users = self.users() if self.user_ids is None else self.user_ids[self.users()]
@@ -241,8 +225,8 @@ class Interactions:
         InvalidDataError
             For lengths that differ, NaN or infinite weights, or counts beyond int32.
         """
-        num_users = _count(num_users, "num_users")
-        num_items = _count(num_items, "num_items")
+        check_count(num_users, "num_users")
+        check_count(num_items, "num_items")
         u = check_ids(users, "user", ID_LIMIT if num_users is None else num_users)
         i = check_ids(items, "item", ID_LIMIT if num_items is None else num_items)
         if u.ndim != 1 or u.shape != i.shape:
@@ -251,9 +235,9 @@ class Interactions:
             )
         num_users = (int(u.max()) + 1 if u.size else 0) if num_users is None else num_users
         num_items = (int(i.max()) + 1 if i.size else 0) if num_items is None else num_items
-        w = _values(weights, u.size, "weights", np.float32)
-        t = _values(timestamps, u.size, "timestamps", np.int64)
-        pairs, w, t = _merge(u * max(num_items, 1) + i, w, t)
+        w = check_values(weights, u.size, "weights", np.float32)
+        t = check_values(timestamps, u.size, "timestamps", np.int64)
+        pairs, w, t = merge(u * max(num_items, 1) + i, w, t)
         user_of, item_of = np.divmod(pairs, max(num_items, 1))
         indptr = np.zeros(num_users + 1, np.int64)
         np.cumsum(np.bincount(user_of, minlength=num_users), out=indptr[1:])
@@ -339,18 +323,9 @@ class Interactions:
     @classmethod
     def from_pandas(cls, frame: pd.DataFrame, **columns: Any) -> Interactions:
         """Build from a pandas frame; the arguments are those of `from_polars`."""
-        import polars as pl
+        from recneg.reading import polars_of_pandas
 
-        names = [columns.get(name, name) for name in ("user", "item")]
-        names += [columns[name] for name in ("weight", "timestamp") if columns.get(name)]
-        missing = [name for name in names if name not in frame.columns]
-        if missing:
-            raise InvalidDataError(
-                f"column {missing[0]!r} must be present; got columns {list(frame.columns)}"
-            )
-        return cls.from_polars(
-            pl.DataFrame({name: _series(frame[name].to_numpy()) for name in names}), **columns
-        )
+        return cls.from_polars(polars_of_pandas(frame, columns), **columns)
 
     @classmethod
     def from_scipy(cls, matrix: spmatrix | sparray) -> Interactions:
@@ -360,19 +335,15 @@ class Interactions:
         """
         from scipy.sparse import coo_matrix
 
-        coo = coo_matrix(matrix)
-        values = np.asarray(coo.data, np.float32)
-        if not np.isfinite(values).all():
-            position = int(np.argmin(np.isfinite(values)))
-            raise InvalidDataError(
-                f"weights must be finite; got {values[position]} at position {position}"
-            )
-        keep = values != 0
-        plain = bool(np.all(values[keep] == 1))
+        anything: Any = matrix  # the overloads of `coo_matrix` know no base class
+        coo = coo_matrix(anything)
+        keep = coo.data != 0
+        values = coo.data[keep]
+        plain = bool(np.all(values == 1))
         return cls.from_arrays(
             coo.row[keep],
             coo.col[keep],
-            weights=None if plain else values[keep],
+            weights=None if plain else values,
             num_users=int(coo.shape[0]),
             num_items=int(coo.shape[1]),
         )
@@ -418,99 +389,3 @@ class Interactions:
         return cls.from_polars(
             frame, **names, threshold=threshold, num_users=num_users, num_items=num_items
         )
-
-
-def _check_csr(data: Interactions) -> None:
-    indptr, indices = data.indptr, data.indices
-    if indptr.ndim != 1 or indptr.size < 1 or indptr[0] != 0 or indptr[-1] != len(indices):
-        raise InvalidDataError(
-            f"indptr must run from 0 to the number of interactions, {len(indices)}"
-        )
-    if not 0 <= data.num_items <= ID_LIMIT or len(indptr) - 1 > ID_LIMIT:
-        raise InvalidDataError(f"counts must lie in [0, {ID_LIMIT}]; got {data.num_items} items")
-    if np.any(np.diff(indptr) < 0):
-        raise InvalidDataError("indptr must not decrease")
-    if indices.size:
-        check_ids([indices.min(), indices.max()], "item", data.num_items)
-        rising = np.diff(indices) > 0
-        starts = indptr[1:-1]
-        rising[starts[(starts > 0) & (starts < indices.size)] - 1] = True
-        if not rising.all():
-            raise InvalidDataError("items must be strictly increasing inside each user")
-    for name in ("weights", "timestamps"):
-        values = getattr(data, name)
-        if values is not None and len(values) != len(indices):
-            raise InvalidDataError(f"{name} must have length {len(indices)}; got {len(values)}")
-    for name, ids, count in (
-        ("user_ids", data.user_ids, data.num_users),
-        ("item_ids", data.item_ids, data.num_items),
-    ):
-        if ids is not None and len(ids) != count:
-            raise InvalidDataError(f"{name} must have length {count}; got {len(ids)}")
-
-
-def _count(value: int | None, name: str) -> int | None:
-    if value is not None and not 0 <= value <= ID_LIMIT:
-        raise InvalidDataError(f"{name} must lie in [0, {ID_LIMIT}]; got {value}")
-    return value
-
-
-def _values(values: ArrayLike | None, size: int, name: str, dtype: Any) -> NDArray[Any] | None:
-    if values is None:
-        return None
-    array = np.asarray(values)
-    if array.shape != (size,):
-        raise InvalidDataError(f"{name} must have shape ({size},); got {array.shape}")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        position = int(np.argmin(np.isfinite(array)))
-        raise InvalidDataError(
-            f"{name} must be finite; got {array[position]} at position {position}"
-        )
-    return array.astype(dtype)
-
-
-def _merge(
-    pairs: NDArray[np.int64], weights: NDArray[Any] | None, timestamps: NDArray[Any] | None
-) -> tuple[NDArray[np.int64], NDArray[Any] | None, NDArray[Any] | None]:
-    """Sort pair keys and merge equal ones: weights are summed, the latest timestamp is kept."""
-    if weights is None and timestamps is None:
-        return _unique_sorted(np.sort(pairs)), None, None
-    order = np.argsort(pairs, kind="stable")
-    pairs = pairs[order]
-    first = np.ones(pairs.size, np.bool_)
-    first[1:] = pairs[1:] != pairs[:-1]
-    starts = np.flatnonzero(first)
-    if weights is not None:
-        weights = np.add.reduceat(weights[order], starts) if starts.size else weights
-    if timestamps is not None:
-        timestamps = np.maximum.reduceat(timestamps[order], starts) if starts.size else timestamps
-    return pairs[starts], weights, timestamps
-
-
-def _unique_sorted(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    first = np.ones(values.size, np.bool_)
-    first[1:] = values[1:] != values[:-1]
-    return values if first.all() else values[first]
-
-
-def _lookup(
-    raw: ArrayLike, vocabulary: NDArray[Any] | None, count: int, what: str
-) -> NDArray[np.int64]:
-    if vocabulary is None:
-        return check_ids(raw, what, count)
-    values = np.asarray(raw)
-    if values.dtype.kind != vocabulary.dtype.kind and vocabulary.dtype.kind == "U":
-        values = values.astype(str)
-    elif values.dtype.kind not in "iu" and vocabulary.dtype.kind in "iu" and values.size:
-        raise InvalidIdError(f"raw {what} ids are integers in this data; got {values.flat[0]!r}")
-    places = np.minimum(np.searchsorted(vocabulary, values), max(len(vocabulary) - 1, 0))
-    known = vocabulary[places] == values if len(vocabulary) else np.zeros(values.shape, np.bool_)
-    if not np.all(known):
-        unknown = values.reshape(-1)[int(np.argmin(np.reshape(known, -1)))]
-        raise InvalidIdError(f"raw {what} ids must occur in the data; got {unknown!r}")
-    return np.asarray(places, np.int64)
-
-
-def _series(values: Iterable[Any]) -> Any:
-    array = np.asarray(values)
-    return array.tolist() if array.dtype.kind == "O" else array

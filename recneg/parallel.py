@@ -1,6 +1,7 @@
 """Blocks of rows on a pool of threads: how serial kernels that release the GIL use all cores."""
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -9,6 +10,7 @@ __all__ = ["get_num_threads", "map_blocks", "map_tasks", "set_num_threads"]
 
 T = TypeVar("T")
 
+_NAME = "recneg-pool"
 _num_threads: int | None = None
 _pool: ThreadPoolExecutor | None = None
 
@@ -62,24 +64,31 @@ def set_num_threads(num_threads: int | None) -> None:
 def _threads() -> ThreadPoolExecutor:
     global _pool
     if _pool is None:
-        _pool = ThreadPoolExecutor(get_num_threads(), thread_name_prefix="recneg")
+        _pool = ThreadPoolExecutor(get_num_threads(), thread_name_prefix=_NAME)
     return _pool
 
 
 def map_tasks(task: Callable[[int], T], num_tasks: int, num_threads: int | None = None) -> list[T]:
-    """Return ``[task(0), ..., task(num_tasks - 1)]``, computed on up to `num_threads` threads."""
+    """Return ``[task(0), ..., task(num_tasks - 1)]``, computed on up to `num_threads` threads.
+
+    The first exception of a task is raised here. A task that calls this itself runs its own tasks
+    one after the other.
+    """
     threads = get_num_threads() if num_threads is None else num_threads
-    if threads == 1 or num_tasks <= 1:
+    nested = threading.current_thread().name.startswith(_NAME)  # would wait for its own pool
+    if threads == 1 or num_tasks <= 1 or nested:
         return [task(index) for index in range(num_tasks)]
     if threads == get_num_threads():
         return list(_threads().map(task, range(num_tasks)))
-    with ThreadPoolExecutor(threads, thread_name_prefix="recneg") as pool:
+    with ThreadPoolExecutor(threads, thread_name_prefix=_NAME) as pool:
         return list(pool.map(task, range(num_tasks)))
 
 
 def map_blocks(task: Callable[[int, int], T], num_rows: int, block_size: int) -> list[T]:
     """Call ``task(start, stop)`` for consecutive blocks that cover ``range(num_rows)``."""
-    starts = range(0, num_rows, max(block_size, 1))
+    if block_size < 1:
+        raise ValueError(f"block_size must be at least 1; got {block_size}")
+    starts = range(0, num_rows, block_size)
 
     def run(block: int) -> T:
         start = starts[block]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import re
+import zlib
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,9 +17,10 @@ from numpy.typing import NDArray
 from recneg.errors import InvalidDataError, InvalidIdError
 
 if TYPE_CHECKING:
+    import pandas as pd
     import polars as pl
 
-__all__ = ["columns_of", "read_interactions", "read_table"]
+__all__ = ["columns_of", "polars_of_pandas", "read_interactions", "read_table"]
 
 # Usual spellings, compared without case and punctuation.
 NAMES = {
@@ -61,8 +64,10 @@ def columns_of(
             raise InvalidDataError(f"column {name!r} must have no missing value; row {row} has one")
         if role in ("user", "item"):
             columns[role] = _ids(series, name)
-        elif series.dtype.is_temporal():
+        elif isinstance(series.dtype, (pl.Datetime, pl.Date)):
             columns[role] = series.cast(pl.Datetime("us")).cast(pl.Int64).to_numpy() // 1_000_000
+        elif series.dtype.is_decimal():
+            columns[role] = series.cast(pl.Float64).to_numpy()
         elif series.dtype.is_numeric():
             columns[role] = series.to_numpy()
         else:
@@ -70,6 +75,35 @@ def columns_of(
                 f"column {name!r} must be numeric; got {series.dtype}, first value {series[0]!r}"
             )
     return columns
+
+
+def polars_of_pandas(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pl.DataFrame:
+    """Convert the columns that `Interactions.from_pandas` needs, missing values to nulls."""
+    import polars as pl
+
+    names = [columns.get(name, name) for name in ("user", "item")]
+    names += [columns[name] for name in ("weight", "timestamp") if columns.get(name)]
+    table = {}
+    for name in names:
+        if name not in frame.columns:
+            raise InvalidDataError(
+                f"column {name!r} must be present; got columns {list(frame.columns)}"
+            )
+        values = frame[name].to_numpy(copy=True)
+        if values.dtype.kind != "O":
+            table[name] = pl.Series(name, values)
+            continue
+        missing = frame[name].isna().to_numpy()
+        try:
+            values[missing] = None
+            table[name] = pl.Series(name, values.tolist())
+        except (TypeError, OverflowError, pl.exceptions.PolarsError):
+            raise InvalidDataError(
+                f"column {name!r} must hold values of one type; "
+                f"got {sorted({type(value).__name__ for value in values[~missing]})}, "
+                f"first value {values[0]!r}"
+            ) from None
+    return pl.DataFrame(table)
 
 
 def _ids(series: pl.Series, name: str) -> NDArray[Any]:
@@ -106,7 +140,7 @@ def read_interactions(
     weight: str | None = None,
     timestamp: str | None = None,
     ids: Literal["integer", "string"] = "integer",
-) -> tuple[pl.DataFrame, dict[str, str | None]]:
+) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Read a file of interactions; return the frame and the names of its columns by role."""
     import polars as pl
 
@@ -116,43 +150,47 @@ def read_interactions(
     frame, has_header = read_table(path)
     given = {"user": user, "item": item, "weight": weight, "timestamp": timestamp}
     names = _roles(frame.columns, given, has_header, path)
-    is_text = not path.name.lower().endswith((".parquet", ".pq"))
-    if not is_text:
+    if path.name.lower().endswith((".parquet", ".pq")):
         return frame, names
     first_line = 2 if has_header else 1
+    blank = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
     casts = {}
     for role, name in names.items():
         if name is None:
             continue
-        if role in ("user", "item"):
-            kind = pl.String if ids == "string" else pl.Int64
-        else:
-            kind = pl.Float64
-        casts[name] = _cast(frame[name], kind, name, path, first_line, role)
-    return pl.DataFrame(casts), names
+        values, good, want = _parse(frame[name].str.strip_chars(), role, ids)
+        bad = ~good & ~blank
+        if bad.any():
+            row = int(bad.arg_max() or 0)
+            error = InvalidIdError if role in ("user", "item") else InvalidDataError
+            raise error(
+                f"{path.name}, line {row + first_line}: {name!r} must be {want}; "
+                f"got {frame[name][row]!r}"
+            )
+        casts[name] = values
+    return pl.DataFrame(casts).filter(~blank), names
 
 
-def _cast(series: pl.Series, kind: Any, name: str, path: Path, first_line: int, role: str) -> Any:
-    """Cast a text column, or name the first line that does not fit."""
+def _parse(text: pl.Series, role: str, ids: str) -> tuple[pl.Series, pl.Series, str]:
+    """Parse a text column by its role: the values, which of them are good, what good means."""
     import polars as pl
 
-    text = series.str.strip_chars()
-    values = text if kind == pl.String else text.cast(kind, strict=False)
-    bad = values.is_null() | (text == "")
-    if kind == pl.Float64:
-        bad = bad | ~values.is_finite().fill_null(False)
-    if bad.any():
-        row = int(bad.arg_true()[0])
-        want = {pl.Int64: "an integer", pl.Float64: "a finite number"}.get(kind, "not empty")
-        error = InvalidIdError if role in ("user", "item") else InvalidDataError
-        hint = " (read labels with ids='string')" if kind == pl.Int64 else ""
-        raise error(
-            f"{path.name}, line {row + first_line}: {name!r} must be {want}; "
-            f"got {series[row]!r}{hint}"
-        )
-    if role == "timestamp":
-        return values.cast(pl.Int64)
-    return values
+    if role in ("user", "item"):
+        if ids == "string":
+            return text, (text != "").fill_null(False), "a label"
+        values = text.cast(pl.Int64, strict=False)
+        want = "an integer in [0, 2**63) (read labels with ids='string')"
+        return values, (values >= 0).fill_null(False), want
+    numbers = text.cast(pl.Float64, strict=False)
+    if role == "weight":
+        return numbers, numbers.is_finite().fill_null(False), "a finite number"
+    clock = text.cast(pl.Int64, strict=False)  # exact where a float is not
+    dates = text.str.slice(0, 19).str.replace("T", " ")
+    for written in (dates, dates + " 00:00:00", dates + ":00"):
+        moments = written.str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us")
+        clock = clock.zip_with(clock.is_not_null(), moments.dt.epoch("s"))
+    clock = clock.zip_with(clock.is_not_null(), numbers.cast(pl.Int64, strict=False))
+    return clock, clock.is_not_null(), "a number or an ISO date"
 
 
 def read_table(path: Path) -> tuple[pl.DataFrame, bool]:
@@ -171,13 +209,12 @@ def read_table(path: Path) -> tuple[pl.DataFrame, bool]:
             return pl.read_parquet(path), True
         except pl.exceptions.PolarsError as error:
             raise InvalidDataError(f"{path} must be a Parquet file: {error}") from None
-    opened = gzip.open(path) if name.endswith(".gz") else path.open("rb")
     try:
-        with opened as file:
-            data = file.read()
-    except (gzip.BadGzipFile, EOFError) as error:
+        data = path.read_bytes()
+        data = gzip.decompress(data) if name.endswith(".gz") else data
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InvalidDataError(f"{path} must be a gzip file: {error}") from None
-    head = data[:65536].decode("utf-8", "replace").splitlines()
+    head = data[:65536].decode("utf-8-sig", "replace").splitlines()
     if not data.strip():
         raise InvalidDataError(f"{path.name} must have at least one row; it is empty")
     separator = next((s for s in ("::", "\t", ",", ";", "|", " ") if s in head[0]), None)
@@ -201,11 +238,20 @@ def read_table(path: Path) -> tuple[pl.DataFrame, bool]:
             encoding="utf8-lossy",
         )
     except pl.exceptions.PolarsError as error:
-        raise InvalidDataError(f"{path.name}: {str(error).splitlines()[0]}") from None
+        where = _first_long_line(data, separator, len(cells))
+        raise InvalidDataError(f"{path.name}{where}: {str(error).splitlines()[0]}") from None
     if not has_header:
         width = frame.width
         frame.columns = [*ORDER[:width], *(f"column_{i + 1}" for i in range(len(ORDER), width))]
     return frame, has_header
+
+
+def _first_long_line(data: bytes, separator: str, width: int) -> str:
+    """Name the first line with more than `width` cells, if that is what is wrong."""
+    for number, line in enumerate(data.splitlines(), 1):
+        if line.count(separator.encode()) >= width and b'"' not in line:
+            return f", line {number}"
+    return ""
 
 
 def _roles(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ class Split:
                 f"the parts of a split must share one id space; got shapes {shapes}"
             )
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[Interactions]:
         return iter((self.train, self.validation, self.test))
 
     def __repr__(self) -> str:
@@ -59,7 +59,7 @@ class Split:
         """SHA-256 (16 hex digits) of all three parts: equal splits have equal checksums."""
         digest = hashlib.sha256()
         for part in self:
-            digest.update(np.int64([part.num_users, part.num_items]).tobytes())
+            digest.update(np.array([part.num_users, part.num_items], np.int64).tobytes())
             digest.update(part.indptr.tobytes())
             digest.update(part.indices.tobytes())
         return digest.hexdigest()[:16]
@@ -74,7 +74,9 @@ def _position_in_user(data: Interactions) -> NDArray[np.int64]:
     return np.arange(len(data)) - np.repeat(data.indptr[:-1], data.user_counts())
 
 
-def _rank_in_user(data: Interactions, values: NDArray[np.int64] | NDArray[np.uint64]) -> NDArray[np.int64]:
+def _rank_in_user(
+    data: Interactions, values: NDArray[np.int64] | NDArray[np.uint64]
+) -> NDArray[np.int64]:
     """Rank `values` inside each user, 0 for the smallest; ties go to the smaller item id."""
     order = np.lexsort((values, data.users()))  # stable: keeps item order among ties
     ranks = np.empty(len(data), np.int64)
@@ -197,8 +199,9 @@ def given_split(
     validation : Interactions, optional
         Default: empty.
     """
-    parts: Sequence[Interactions] = [train, test] if validation is None else [train, validation, test]
-    for part in parts[1:]:
+    if validation is None:
+        validation = train.select(np.zeros(len(train), np.bool_))
+    for part in (validation, test):
         for name in ("user_ids", "item_ids"):
             ours, theirs = getattr(train, name), getattr(part, name)
             if (ours is None) != (theirs is None) or (
@@ -207,14 +210,4 @@ def given_split(
                 raise InvalidDataError(
                     f"the parts of a split must share one id space; their {name} differ"
                 )
-    if validation is None:
-        validation = replace(train, indptr=np.zeros_like(train.indptr), **_no_rows(train))
     return Split(train, validation, test)
-
-
-def _no_rows(data: Interactions) -> dict[str, object]:
-    return {
-        "indices": data.indices[:0],
-        "weights": None if data.weights is None else data.weights[:0],
-        "timestamps": None if data.timestamps is None else data.timestamps[:0],
-    }

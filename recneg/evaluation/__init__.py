@@ -1,0 +1,23 @@
+"""Honest offline evaluation: the full catalogue, seen items masked, means with intervals."""
+
+from recneg.evaluation.comparison import Comparison, compare
+from recneg.evaluation.factors import rank_factors
+from recneg.evaluation.metrics import CATALOGUE_METRICS, USER_METRICS
+from recneg.evaluation.popular import MostPopular, most_popular
+from recneg.evaluation.protocol import evaluate
+from recneg.evaluation.ranking import TopItems, top_items
+from recneg.evaluation.result import Evaluation
+
+__all__ = [
+    "CATALOGUE_METRICS",
+    "USER_METRICS",
+    "Comparison",
+    "Evaluation",
+    "MostPopular",
+    "TopItems",
+    "compare",
+    "evaluate",
+    "most_popular",
+    "rank_factors",
+    "top_items",
+]

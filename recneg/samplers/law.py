@@ -17,7 +17,7 @@ from recneg.jit import kernel
 from recneg.parallel import map_blocks
 from recneg.samplers.weights import weight_table
 
-__all__ = ["UNIFORM", "WEIGHTED", "Law", "uniform_law", "weighted_law"]
+__all__ = ["NO_LAW", "UNIFORM", "WEIGHTED", "Law", "uniform_law", "weighted_law"]
 
 UNIFORM, WEIGHTED = 0, 1
 
@@ -58,6 +58,10 @@ _NO_INT = np.empty(0, np.int64)
 _NO_ITEM = np.empty(0, np.int32)
 _NO_ALIAS = np.empty((0, 2), np.uint64)
 _NO_SHARE = np.empty(0, np.float64)
+NO_LAW = Law(
+    UNIFORM, 0, _NO_INT, _NO_ITEM, _NO_ALIAS, _NO_INT, _NO_SHARE, _NO_INT, _NO_INT, _NO_INT
+)
+"""Stands for a law that is not data where a kernel wants one; nothing can be drawn from it."""
 
 
 def uniform_law(interactions: Interactions, exclude: bool) -> Law:

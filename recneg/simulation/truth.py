@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -84,6 +85,10 @@ class Truth:
         for value in vars(self).values():
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # through the constructor: NumPy does not pickle that an array is read-only
+        return type(self), tuple(vars(self).values())
 
     @property
     def num_users(self) -> int:

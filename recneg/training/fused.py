@@ -96,6 +96,8 @@ def bpr_users(
     indices: NDArray[np.int32],
     k0: np.uint32,
     k1: np.uint32,
+    s0: np.uint32,
+    s1: np.uint32,
     law: Law,
     user_factors: NDArray[np.float32],
     item_factors: NDArray[np.float32],
@@ -106,7 +108,7 @@ def bpr_users(
     """Train on all positives of `users`; return the sum of losses, correct pairs, and pairs.
 
     Row p of the interactions draws its negatives under row number p of the key, as the batch path
-    does. Laws that are not data come with `negatives`, drawn in the order of `users`; else it is
+    does; the key ``(s0, s1)`` shuffles the blocks. Laws that are not data come with `negatives`, drawn in the order of `users`; else it is
     empty. `regularization` is for users, positives, negatives and biases.
     """
     kind, num_items, l_indptr, l_indices, alias, prefix, _, residual, gap_start, gaps = law
@@ -147,7 +149,7 @@ def bpr_users(
             filled += count
             pairs += out.size
         order = np.empty(size, np.int32)
-        _shuffle(k0, k1, first_block + start // BLOCK_USERS, size, order)
+        _shuffle(s0, s1, first_block + start // BLOCK_USERS, size, order)
         product = 1.0  # of probabilities: one logarithm serves many pairs
         for place in order:
             i = positive[U(place)]

@@ -1,0 +1,50 @@
+"""The command line: ``recneg compare``, ``train``, ``evaluate``, ``recommend``, ``sample``, ``datasets``.
+
+Parsing and help need none of numba, torch, polars and matplotlib; a command imports what it uses.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 2 wrong arguments or data, 1 data not at hand, 130 Ctrl-C.
+
+    Whatever a user can cause ends in one line on standard error, never in a traceback.
+    """
+    from cyclopts import CycloptsError
+
+    from recneg.cli.app import app
+    from recneg.errors import DataUnavailableError, IntegrityError, RecnegError
+
+    try:
+        app(
+            sys.argv[1:] if arguments is None else arguments,
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+        )
+    except CycloptsError as error:
+        _fail(_one_line(str(error)) + " (recneg --help lists commands and options)", 2)
+    except (DataUnavailableError, IntegrityError) as error:
+        _fail(str(error), 1)
+    except BrokenPipeError:  # the reader has gone: `recneg datasets | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (RecnegError, ValueError, TypeError, OSError, FloatingPointError) as error:
+        _fail(_one_line(str(error)), 2)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _fail(message: str, status: int) -> None:
+    print(f"recneg: {message}", file=sys.stderr)
+    raise SystemExit(status)

@@ -1,0 +1,142 @@
+"""``recneg compare``: a table of samplers, and files for a report."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from recneg.cli.data import load_data, make_split
+from recneg.cli.models import trainer_options
+from recneg.cli.options import DataOptions, ModelOptions
+from recneg.cli.tables import print_table, stdout
+from recneg.diagnostics import Comparison, compare_samplers
+from recneg.errors import InvalidDataError
+from recneg.files import atomic_path
+from recneg.samplers.catalogue import parse_sampler
+from recneg.splits import Split
+
+if TYPE_CHECKING:
+    from recneg.training import Epoch
+
+__all__ = ["run"]
+
+
+def run(
+    samplers: list[str], k: int, out: Path | None, data: DataOptions, model: ModelOptions
+) -> None:
+    """Compare, print the table, and write the files if `out` is a folder."""
+    makers = {name: parse_sampler(name) for name in samplers}
+    if len(makers) != len(samplers):
+        raise InvalidDataError(f"samplers must differ; got {' '.join(samplers)}")
+    if not makers:
+        raise InvalidDataError("there must be at least one sampler; got none")
+    if out is not None and find_spec("matplotlib") is None:
+        raise InvalidDataError("--out draws a plot with matplotlib: pip install 'recneg[report]'")
+    loaded = load_data(data)
+    split = make_split(loaded, data)
+    options = trainer_options(model, data.seed)
+    errors = Console(stderr=True)
+    if loaded.note:
+        errors.print(loaded.note)
+    bar = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[figures]}"),
+    )
+    with Progress(*bar, console=errors, transient=True) as progress:
+        task = progress.add_task("", total=len(makers) * options["epochs"], figures="")
+        done = {name: 0 for name in makers}
+
+        def on_epoch(name: str, epoch: Epoch) -> None:
+            done.update({other: options["epochs"] for other in done if _before(other, name, done)})
+            done[name] = epoch.epoch
+            score = epoch.validation
+            figures = {} if score is None else {"figures": f"validation NDCG@20 {score:.4f}"}
+            progress.update(task, description=name, completed=sum(done.values()), **figures)
+
+        comparison = compare_samplers(split, makers, k=k, options=options, on_epoch=on_epoch)
+    print_table(f"{data.data}: {split!r}", _headers(k), _cells(comparison))
+    if out is not None:
+        configuration = _configuration(samplers, k, data, options, split)
+        write_report(comparison, configuration, out)
+        stdout().print(f"wrote {', '.join(sorted(path.name for path in out.iterdir()))} to {out}")
+
+
+def _before(other: str, name: str, order: dict[str, int]) -> bool:
+    names = list(order)
+    return names.index(other) < names.index(name)
+
+
+def _headers(k: int) -> list[str]:
+    return [
+        "sampler",
+        f"Recall@{k}\n(95 %)",
+        f"NDCG@{k}\n(95 %)",
+        "catalogue\ncoverage",
+        "negatives'\npopularity",
+        "false\nnegatives",
+        "triples\na second",
+    ]
+
+
+def _cells(comparison: Comparison) -> list[list[str]]:
+    k = comparison.k
+    return [
+        [
+            row["sampler"],
+            _with_margin(row, f"recall@{k}"),
+            _with_margin(row, f"ndcg@{k}"),
+            f"{row[f'coverage@{k}']:.1%}",
+            f"{row['negatives popularity']:.1f}",
+            f"{row['false negatives']:.2%}",
+            f"{row['triples per second'] / 1e6:.1f} M",
+        ]
+        for row in comparison.table().iter_rows(named=True)
+    ]
+
+
+def _with_margin(row: dict[str, Any], label: str) -> str:
+    return f"{row[label]:.4f}±{row[f'{label} high'] - row[label]:.4f}"
+
+
+def _configuration(
+    samplers: list[str], k: int, data: DataOptions, options: dict[str, Any], split: Split
+) -> dict[str, Any]:
+    return {
+        "samplers": samplers,
+        "k": k,
+        "data": asdict(data),
+        "trainer": options,
+        "split": {"checksum": split.checksum, "sizes": repr(split)},
+        "versions": {name: version(name) for name in ("recneg", "numpy", "numba", "scipy")},
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
+
+
+def write_report(comparison: Comparison, configuration: dict[str, Any], out: Path) -> None:
+    """Write table, curves, plot and configuration to a folder, each file whole or not at all."""
+    from recneg.diagnostics.plots import plot_curves
+
+    out.mkdir(parents=True, exist_ok=True)
+    for name, frame in (("comparison", comparison.table()), ("curves", comparison.curves())):
+        with atomic_path(out / f"{name}.parquet") as path:
+            frame.write_parquet(path)
+    headers = [header.replace("\n", " ") for header in _headers(comparison.k)]
+    lines = [headers, ["---"] + ["---:"] * (len(headers) - 1), *_cells(comparison)]
+    with atomic_path(out / "comparison.md") as path:
+        path.write_text("".join(f"| {' | '.join(line)} |\n" for line in lines), "utf-8")
+    with atomic_path(out / "configuration.json") as path:
+        path.write_text(json.dumps(configuration, indent=2) + "\n", "utf-8")
+    with atomic_path(out / "ndcg.png") as path:
+        plot_curves(comparison, path)

@@ -1,0 +1,81 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["DataOptions", "ModelOptions"]
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Which interactions, and how they are split.
+
+    Parameters
+    ----------
+    data
+        A name from recneg datasets, "simulated", or a CSV, TSV, ::-separated or Parquet file.
+    threshold
+        Keep interactions with at least this rating.
+    fold
+        Official fold, for data sets that have them (movielens-100k: u1 to u5, ua, ub).
+    user, item, weight, timestamp
+        Columns of a file, if their names are unusual.
+    ids
+        Kind of the ids in a text file.
+    split
+        How to hold out: the data set's own split, at random per user, each user's last, or the
+        newest. auto: the data set's own if it has one, else random.
+    test, validation
+        Shares to hold out (random, time). Leave-last holds out one each.
+    seed
+        Seed of the split, of training and of drawing.
+    """
+
+    data: str = "sample"
+    threshold: float | None = None
+    fold: str | None = None
+    user: str | None = None
+    item: str | None = None
+    weight: str | None = None
+    timestamp: str | None = None
+    ids: Literal["integer", "string"] = "integer"
+    split: Literal["auto", "given", "random", "leave-last", "time"] = "auto"
+    test: float = 0.2
+    validation: float = 0.1
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Options of the factor model and its training.
+
+    Parameters
+    ----------
+    factors
+        Length of the vectors.
+    epochs
+        Passes over the interactions, at most.
+    learning_rate
+        Step for a single triple.
+    regularization
+        L2 decay of users, positives and negatives.
+    item_bias
+        Learn a bias for each item.
+    patience
+        Stop after this many evaluations on validation without a better NDCG@20; 0 never stops.
+    evaluate_every
+        Epochs between evaluations on validation.
+    threads
+        Threads for training; 0: all cores. One thread gives the same bits for the same seed.
+    """
+
+    factors: int = 64
+    epochs: int = 200
+    learning_rate: float = 0.05
+    regularization: float = 0.01
+    item_bias: bool = True
+    patience: int = 4
+    evaluate_every: int = 5
+    threads: int = 0

@@ -1,0 +1,65 @@
+"""``recneg sample``: negatives for a file of interactions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recneg.cli.data import load_data
+from recneg.cli.options import DataOptions
+from recneg.cli.tables import stdout
+from recneg.errors import InvalidDataError
+from recneg.files import atomic_path
+from recneg.interactions import Interactions
+from recneg.reading import read_interactions
+from recneg.samplers.catalogue import parse_sampler
+
+__all__ = ["run"]
+
+
+def run(out: Path, sampler: str, num_negatives: int, data: DataOptions) -> None:
+    """Draw for every row and write Parquet: row, user, item, log_q."""
+    import polars as pl
+
+    if num_negatives < 1:
+        raise InvalidDataError(f"num_negatives must be at least 1; got {num_negatives}")
+    if not out.resolve().parent.is_dir():
+        raise InvalidDataError(f"the folder of {out} must exist; got {out.resolve().parent}")
+    make = parse_sampler(sampler)
+    interactions = load_data(data).interactions
+    rows, users = _rows(data, interactions)
+    negatives = make(interactions).sample(users, num_negatives, key=data.seed, rows=rows)
+    items = negatives.items.reshape(-1)
+    owners = np.repeat(users, num_negatives)
+    frame = pl.DataFrame(
+        {
+            "row": np.repeat(rows, num_negatives),
+            "user": owners if interactions.user_ids is None else interactions.user_ids[owners],
+            "item": items if interactions.item_ids is None else interactions.item_ids[items],
+            "log_q": negatives.log_q.reshape(-1),
+        }
+    )
+    with atomic_path(out) as path:
+        frame.write_parquet(path)
+    stdout().print(f"wrote {frame.height} negatives of {interactions!r} to {out}")
+
+
+def _rows(
+    data: DataOptions, interactions: Interactions
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return row numbers and user indices: those of the file, or of the sorted interactions."""
+    path = Path(data.data)
+    if not path.is_file():
+        return np.arange(len(interactions)), interactions.users().astype(np.int64)
+    names: dict[str, Any]
+    frame, names = read_interactions(
+        path, user=data.user, item=data.item, weight=data.weight, timestamp=data.timestamp,
+        ids=data.ids,
+    )  # fmt: skip
+    rows = np.arange(frame.height)
+    if data.threshold is not None:
+        rows = rows[frame[names["weight"]].to_numpy() >= data.threshold]
+    return rows, interactions.user_index(frame[names["user"]].to_numpy()[rows])

@@ -1,0 +1,37 @@
+"""Tables for people: light lines, numbers never cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["print_table", "stdout"]
+
+WIDTH_OF_FILES = 110
+"""Columns when the output is not a terminal but a pipe or a file."""
+
+
+def stdout() -> Console:
+    """Return a console on standard output."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=WIDTH_OF_FILES)
+
+
+def print_table(
+    title: str, headers: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[int] = (0,)
+) -> None:
+    """Print rows of text; columns in `left` hold words and may wrap, the others numbers."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for number, header in enumerate(headers):
+        if number in left:
+            table.add_column(header, overflow="fold")
+        else:
+            table.add_column(header, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    if title:
+        stdout().print(title)
+    stdout().print(table)

@@ -1,0 +1,104 @@
+"""The arrays of a CSR matrix of interactions: checked, sorted, merged."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from recneg.errors import InvalidDataError
+from recneg.ids import ID_LIMIT, check_ids
+
+__all__ = ["check_count", "check_csr", "check_values", "check_vocabulary", "merge"]
+
+
+def check_csr(indptr: NDArray[Any], indices: NDArray[Any], num_items: int) -> None:
+    """Raise `InvalidDataError` unless these are sorted unique items per user."""
+    if indptr.dtype != np.int64 or indices.dtype != np.int32:
+        raise InvalidDataError(
+            f"indptr must be int64 and indices int32; got {indptr.dtype} and {indices.dtype}"
+        )
+    if (
+        (indptr.ndim, indices.ndim) != (1, 1)
+        or indptr.size < 1
+        or indptr[0] != 0
+        or indptr[-1] != indices.size
+    ):
+        raise InvalidDataError(
+            f"indptr must run from 0 to the number of interactions, {indices.size}"
+        )
+    check_count(num_items, "num_items")
+    check_count(indptr.size - 1, "num_users")
+    if np.any(np.diff(indptr) < 0):
+        raise InvalidDataError("indptr must not decrease")
+    if indices.size:
+        check_ids([indices.min(), indices.max()], "item", num_items)
+        rising = np.diff(indices) > 0
+        starts = indptr[1:-1]
+        rising[starts[(starts > 0) & (starts < indices.size)] - 1] = True
+        if not rising.all():
+            raise InvalidDataError("items must be strictly increasing inside each user")
+
+
+def check_vocabulary(ids: NDArray[Any] | None, count: int, name: str) -> None:
+    """Raise `InvalidDataError` unless raw ids are sorted, unique and `count` in number."""
+    if ids is None:
+        return
+    if ids.shape != (count,):
+        raise InvalidDataError(f"{name} must have shape ({count},); got {ids.shape}")
+    falls = ids[1:] <= ids[:-1]
+    if falls.any():
+        place = int(np.argmax(falls))
+        raise InvalidDataError(
+            f"{name} must be strictly increasing; got {ids[place]!r} before {ids[place + 1]!r}"
+        )
+
+
+def check_count(value: int | None, name: str) -> None:
+    """Raise `InvalidDataError` unless `value` is None or a possible number of users or items."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise InvalidDataError(f"{name} must be an integer; got {value!r}")
+    if not 0 <= value <= ID_LIMIT:
+        raise InvalidDataError(f"{name} must lie in [0, {ID_LIMIT}]; got {value}")
+
+
+def check_values(values: ArrayLike | None, size: int, name: str, dtype: Any) -> NDArray[Any] | None:
+    """Return a fresh array of `dtype`, after checking shape, kind and that all are finite."""
+    if values is None:
+        return None
+    array = np.asarray(values)
+    if array.shape != (size,):
+        raise InvalidDataError(f"{name} must have shape ({size},); got {array.shape}")
+    if array.dtype.kind not in "iufb" and size:
+        raise InvalidDataError(
+            f"{name} must be numbers; got dtype {array.dtype}, first value {array[0]!r}"
+        )
+    limit = float(np.finfo(dtype).max if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max)
+    fits = np.abs(array.astype(np.float64)) <= limit  # false for NaN
+    if not fits.all():
+        position = int(np.argmin(fits))
+        raise InvalidDataError(
+            f"{name} must be finite {np.dtype(dtype)} numbers; "
+            f"got {array[position]} at position {position}"
+        )
+    return array.astype(dtype)
+
+
+def merge(
+    pairs: NDArray[np.int64], weights: NDArray[Any] | None, timestamps: NDArray[Any] | None
+) -> tuple[NDArray[np.int64], NDArray[Any] | None, NDArray[Any] | None]:
+    """Sort pair keys and merge equal ones: weights are summed, the latest timestamp is kept."""
+    if weights is None and timestamps is None:
+        pairs = np.sort(pairs)
+        first = np.ones(pairs.size, np.bool_)
+        first[1:] = pairs[1:] != pairs[:-1]
+        return (pairs if first.all() else pairs[first]), None, None
+    order = np.argsort(pairs, kind="stable")
+    pairs = pairs[order]
+    starts = np.flatnonzero(np.diff(pairs, prepend=-1))
+    if weights is not None:
+        weights = np.add.reduceat(weights[order], starts) if starts.size else weights
+    if timestamps is not None:
+        timestamps = np.maximum.reduceat(timestamps[order], starts) if starts.size else timestamps
+    return pairs[starts], weights, timestamps

@@ -1,0 +1,161 @@
+"""One model, one split, several samplers: what each of them gives, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recneg.diagnostics.negatives import NegativesSummary, summarise_negatives
+from recneg.evaluation import Evaluation, evaluate
+from recneg.evaluation.ranking import check_k
+from recneg.interactions import Interactions
+from recneg.keys import Key
+from recneg.samplers import Sampler
+from recneg.splits import Split
+from recneg.training import BPR, Epoch
+from recneg.training.epochs import NEGATIVES
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Comparison", "Outcome", "compare_samplers"]
+
+SamplerMaker = Callable[[Interactions], Sampler]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one sampler gave.
+
+    Attributes
+    ----------
+    model : BPR
+    test : Evaluation
+    negatives : NegativesSummary
+        Of the first epoch: the very negatives that the model was trained on.
+    """
+
+    model: BPR
+    test: Evaluation
+    negatives: NegativesSummary
+
+    @property
+    def history(self) -> list[Epoch]:
+        """The epochs of training."""
+        return self.model.history
+
+    @property
+    def triples_per_second(self) -> float:
+        """Training triples a second over all epochs but the first, which may compile kernels."""
+        timed = self.history[1:]
+        seconds = self.history[-1].seconds - self.history[0].seconds
+        return sum(epoch.triples for epoch in timed) / seconds if seconds > 0 else float("nan")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The outcomes of `compare_samplers` by sampler, and the cut-off k of their metrics."""
+
+    outcomes: Mapping[str, Outcome]
+    k: int
+
+    def table(self) -> pl.DataFrame:
+        """Return one row a sampler.
+
+        ``recall`` and ``ndcg`` come with the ends of their 95 % confidence intervals over users;
+        ``false_negatives`` is the share of held-out positives (validation and test) that one epoch
+        drew as negatives, ``false_negative_rate`` the share of draws that are held-out positives.
+        """
+        import polars as pl
+
+        return pl.DataFrame([self._row(name, outcome) for name, outcome in self.outcomes.items()])
+
+    def _row(self, name: str, outcome: Outcome) -> dict[str, Any]:
+        row: dict[str, Any] = {"sampler": name}
+        for metric in ("recall", "ndcg"):
+            label = f"{metric}@{self.k}"
+            low, high = outcome.test.confidence_interval(label)
+            row |= {label: outcome.test.mean(label), f"{label} low": low, f"{label} high": high}
+        negatives = outcome.negatives
+        return row | {
+            f"coverage@{self.k}": outcome.test.mean(f"coverage@{self.k}"),
+            "negatives popularity": negatives.popularity,
+            "false negatives": negatives.held_out_drawn,
+            "false negative rate": negatives.false_negatives,
+            "triples per second": outcome.triples_per_second,
+            "epochs": len(outcome.history),
+            "training seconds": outcome.history[-1].seconds,
+        }
+
+    def curves(self) -> pl.DataFrame:
+        """Return validation NDCG@20 against training seconds: one row a sampler and evaluation."""
+        import polars as pl
+
+        rows = [
+            (name, epoch.epoch, epoch.seconds, epoch.validation)
+            for name, outcome in self.outcomes.items()
+            for epoch in outcome.history
+            if epoch.validation is not None
+        ]
+        columns = ["sampler", "epoch", "seconds", "validation ndcg@20"]
+        return pl.DataFrame(rows, schema=columns, orient="row")
+
+
+def compare_samplers(
+    split: Split,
+    samplers: Mapping[str, SamplerMaker],
+    *,
+    k: int = 20,
+    options: Mapping[str, Any] | None = None,
+    on_epoch: Callable[[str, Epoch], None] | None = None,
+) -> Comparison:
+    """Train one BPR model once per sampler on the same split and evaluate each on test once.
+
+    The samplers see the training part alone. Validation data choose the epoch (if ``options`` set
+    `patience`) and are masked, as train is, when test is ranked.
+
+    Parameters
+    ----------
+    split : Split
+    samplers : mapping of str to callable
+        Names to builders of samplers from the training interactions.
+    k : int
+    options : mapping, optional
+        Options of `recneg.BPR`.
+    on_epoch : callable, optional
+        Called with the sampler's name and the `Epoch` after each epoch.
+    """
+    check_k(k)
+    outcomes = {}
+    for name, make in samplers.items():
+        sampler = make(split.train)
+        model = BPR(**{**(options or {}), "sampler": sampler})
+
+        def report(epoch: Epoch, name: str = name) -> None:
+            if on_epoch is not None:
+                on_epoch(name, epoch)
+
+        validation = split.validation if len(split.validation) else None
+        model.fit(split.train, False, report, validation=validation)
+        test = evaluate(model, split.train, split.test, k=k, exclude=split.validation)
+        first_epoch = Key(model.options.seed).fold_in(NEGATIVES).fold_in(0)
+        negatives = summarise_negatives(
+            sampler, split.train, _held_out(split), num_negatives=model.options.num_negatives,
+            key=first_epoch,
+        )  # fmt: skip
+        outcomes[name] = Outcome(model, test, negatives)
+    return Comparison(outcomes, k)
+
+
+def _held_out(split: Split) -> Interactions:
+    """Return validation and test together."""
+    parts = (split.validation, split.test)
+    return Interactions.from_arrays(
+        np.concatenate([part.users() for part in parts]),
+        np.concatenate([part.indices for part in parts]),
+        num_users=split.train.num_users,
+        num_items=split.train.num_items,
+    )

@@ -1,0 +1,196 @@
+"""What every factor model can do once it is trained: recommend, find similar items, save, load."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from os import PathLike
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from recneg.errors import IntegrityError, InvalidDataError
+from recneg.evaluation import rank_factors
+from recneg.interactions import Interactions, check_ids
+from recneg.training.storage import load_tensors, save_tensors
+
+__all__ = ["FactorModel", "as_interactions"]
+
+
+def as_interactions(user_items: Any) -> Interactions:
+    """Return `user_items` itself, or the interactions of a SciPy matrix users x items."""
+    if isinstance(user_items, Interactions):
+        return user_items
+    if hasattr(user_items, "tocoo"):
+        return Interactions.from_scipy(user_items)
+    raise InvalidDataError(
+        "user_items must be Interactions or a SciPy sparse matrix, users x items; "
+        f"got {type(user_items).__name__}"
+    )
+
+
+class FactorModel(ABC):
+    """A trained matrix factorization, with the interface that users of ``implicit`` know.
+
+    A score is the inner product of a user's and an item's factors. Where a model has item biases
+    they are one more factor, which is 1 for every user.
+    """
+
+    name: ClassVar[str]
+    """What the saved file calls the model."""
+
+    _user_factors: NDArray[np.float32]
+    _item_factors: NDArray[np.float32]
+    _item_biases: NDArray[np.float32]
+    _seen: Interactions | None = None
+
+    run: dict[str, Any]
+    """Notes to keep with the model, JSON-serialisable: the data and the split, say."""
+
+    @abstractmethod
+    def _manifest(self) -> dict[str, Any]:
+        """Return the options, as keyword arguments of the class."""
+
+    # -- factors -------------------------------------------------------------------------------
+
+    def _require_fitted(self) -> None:
+        if not hasattr(self, "_user_factors"):
+            raise RuntimeError(f"{type(self).__name__} must be fitted first: call fit(user_items)")
+
+    @property
+    def user_factors(self) -> NDArray[np.float32]:
+        """Factors, shape (num_users, factors), or factors + 1 with item biases."""
+        self._require_fitted()
+        if not self._item_biases.size:
+            return self._user_factors
+        ones = np.ones((len(self._user_factors), 1), np.float32)
+        return np.concatenate((self._user_factors, ones), axis=1)
+
+    @property
+    def item_factors(self) -> NDArray[np.float32]:
+        """Factors, shape (num_items, factors), or factors + 1 with the biases in the last column."""
+        self._require_fitted()
+        if not self._item_biases.size:
+            return self._item_factors
+        return np.concatenate((self._item_factors, self._item_biases[:, None]), axis=1)
+
+    # -- what it is for ------------------------------------------------------------------------
+
+    def recommend(
+        self,
+        userid: Any,
+        user_items: Any = None,
+        N: int = 10,  # noqa: N803
+        filter_already_liked_items: bool = True,
+        filter_items: ArrayLike | None = None,
+        items: ArrayLike | None = None,
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return the best items of one user or of several, and their scores.
+
+        Parameters
+        ----------
+        userid : int or array_like of int, shape (batch,)
+        user_items : SciPy sparse matrix, shape (1 or batch, num_items), optional
+            What the users have seen, one row a user. Default: what they had in `fit`.
+        N : int, default 10
+        filter_already_liked_items : bool, default True
+            Leave out what the users have seen.
+        filter_items : array_like of int, optional
+            Further items to leave out.
+        items : array_like of int, optional
+            Rank only these.
+
+        Returns
+        -------
+        ids : numpy.ndarray of int32, shape (N,) or (batch, N)
+            By score, then by item id; -1 where fewer than N items are left.
+        scores : numpy.ndarray of float32, of the same shape
+            -inf where the id is -1.
+        """
+        self._require_fitted()
+        users = check_ids(np.atleast_1d(userid), "user", len(self._user_factors))
+        factors, seen, rows = self._user_factors, None, users
+        if filter_already_liked_items and user_items is not None:
+            factors, seen, rows = factors[users], as_interactions(user_items), None
+        elif filter_already_liked_items:
+            seen = self._seen
+            if seen is None:
+                raise InvalidDataError(
+                    "a loaded model needs user_items to leave out what users have seen; "
+                    "pass them, or filter_already_liked_items=False"
+                )
+        ids, scores = rank_factors(
+            factors,
+            self._item_factors,
+            N,
+            users=rows,
+            seen=seen,
+            item_biases=self._item_biases if self._item_biases.size else None,
+            candidates=items,
+            filter_items=filter_items,
+        )
+        return (ids[0], scores[0]) if np.ndim(userid) == 0 else (ids, scores)
+
+    def similar_items(
+        self, itemid: Any, N: int = 10  # noqa: N803
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return the N items whose factors have the largest cosine to each item's, itself first.
+
+        Returns
+        -------
+        ids : numpy.ndarray of int32, shape (N,) or (batch, N)
+        scores : numpy.ndarray of float32, of the same shape
+        """
+        self._require_fitted()
+        return _most_similar(self._item_factors, itemid, N, "item")
+
+    def similar_users(
+        self, userid: Any, N: int = 10  # noqa: N803
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return the N users whose factors have the largest cosine to each user's, itself first."""
+        self._require_fitted()
+        return _most_similar(self._user_factors, userid, N, "user")
+
+    # -- files ---------------------------------------------------------------------------------
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Save factors, options and `run` as one safetensors file, atomically."""
+        self._require_fitted()
+        tensors = {
+            "user_factors": self._user_factors,
+            "item_factors": self._item_factors,
+            "item_biases": self._item_biases,
+        }
+        save_tensors(
+            path, tensors, {"model": self.name, "options": self._manifest(), "run": self.run}
+        )
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """Load a model that `save` wrote.
+
+        Raises
+        ------
+        FileNotFoundError
+        IntegrityError
+            If the file is damaged or holds another model.
+        """
+        tensors, manifest = load_tensors(path)
+        if manifest.get("model") != cls.name:
+            raise IntegrityError(f"{path} must hold a {cls.name}; got {manifest.get('model')!r}")
+        model = cls(**manifest["options"])
+        model._user_factors = tensors["user_factors"]
+        model._item_factors = tensors["item_factors"]
+        model._item_biases = tensors["item_biases"]
+        model.run = manifest["run"]
+        return model
+
+
+def _most_similar(
+    factors: NDArray[np.float32], which: Any, count: int, what: str
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    rows = check_ids(np.atleast_1d(which), what, len(factors))
+    norms = np.linalg.norm(factors, axis=1, keepdims=True)
+    unit = factors / np.where(norms == 0, 1, norms)
+    ids, scores = rank_factors(unit, unit, count, users=rows)
+    return (ids[0], scores[0]) if np.ndim(which) == 0 else (ids, scores)

@@ -1,0 +1,46 @@
+"""A progress bar for epochs, shown on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from recneg.training.state import Epoch
+
+__all__ = ["Report", "epoch_progress"]
+
+
+class Report(Protocol):
+    """What a trainer calls after each epoch."""
+
+    def __call__(self, epoch: Epoch) -> None: ...
+
+
+@contextmanager
+def epoch_progress(name: str, epochs: int, done: int, show: bool) -> Iterator[Report]:
+    """Show a bar over the epochs with the latest figures, or nothing."""
+    if not show:
+        yield lambda epoch: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[figures]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(name, total=epochs, completed=done, figures="")
+
+        def report(epoch: Epoch) -> None:
+            figures = f"correct {epoch.correct:.1%}"
+            if epoch.validation is not None:
+                figures += f"  validation NDCG@20 {epoch.validation:.4f}"
+            progress.update(task, completed=epoch.epoch, figures=figures)
+
+        yield report

@@ -1,0 +1,94 @@
+"""A training run between two epochs: factors, history and the best factors so far."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recneg.errors import IntegrityError
+from recneg.training.storage import load_tensors, save_tensors
+
+__all__ = ["Epoch", "Factors", "TrainingState"]
+
+
+class Epoch(NamedTuple):
+    """What is known after an epoch.
+
+    Attributes
+    ----------
+    epoch : int
+        From 1.
+    seconds : float
+        Training time so far, without evaluation.
+    correct : float
+        Share of the triples that were ranked correctly before their update: the training AUC.
+    loss : float
+        Mean of ``-ln sigmoid(s_pos - s_neg)`` before each update.
+    triples : int
+        Triples of this epoch.
+    validation : float or None
+        NDCG@20 on the validation part, where it was computed.
+    """
+
+    epoch: int
+    seconds: float
+    correct: float
+    loss: float
+    triples: int
+    validation: float | None
+
+
+Factors = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+
+
+class TrainingState:
+    """Factors, history and the best factors so far: all that a checkpoint holds."""
+
+    def __init__(self, factors: Factors) -> None:
+        self.factors = factors
+        self.history: list[Epoch] = []
+        self.best: Factors | None = None
+        self.best_score = -np.inf
+        self.evaluations_since_best = 0
+
+    def keep_if_best(self, score: float) -> None:
+        self.evaluations_since_best += 1
+        if score > self.best_score:
+            self.best_score, self.evaluations_since_best = score, 0
+            users, items, biases = self.factors
+            self.best = (users.copy(), items.copy(), biases.copy())
+
+    def exhausted(self, patience: int | None) -> bool:
+        return patience is not None and self.evaluations_since_best >= patience
+
+    def write(self, path: str | PathLike[str], fingerprint: dict[str, Any]) -> None:
+        tensors = dict(zip(("users", "items", "biases"), self.factors, strict=True))
+        if self.best is not None:
+            tensors |= dict(zip(("best_users", "best_items", "best_biases"), self.best, strict=True))
+        progress = {
+            "history": [list(epoch) for epoch in self.history],
+            "best_score": None if self.best is None else self.best_score,
+            "evaluations_since_best": self.evaluations_since_best,
+        }
+        save_tensors(path, tensors, {"model": "BPR checkpoint", "of": fingerprint, **progress})
+
+    @classmethod
+    def read(cls, path: str | PathLike[str], fingerprint: dict[str, Any]) -> TrainingState:
+        tensors, manifest = load_tensors(path)
+        stored = manifest.get("of")
+        if stored != fingerprint:
+            differs = [name for name in fingerprint if (stored or {}).get(name) != fingerprint[name]]
+            raise IntegrityError(
+                f"the checkpoint {path} must be of the same options, sampler and data; "
+                f"{', '.join(differs)} differ (remove the file to start anew)"
+            )
+        state = cls((tensors["users"], tensors["items"], tensors["biases"]))
+        state.history = [Epoch(*epoch) for epoch in manifest["history"]]
+        state.evaluations_since_best = manifest["evaluations_since_best"]
+        if manifest["best_score"] is not None:
+            state.best_score = manifest["best_score"]
+            state.best = (tensors["best_users"], tensors["best_items"], tensors["best_biases"])
+        return state
