@@ -12,9 +12,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from recneg.evaluation import Evaluation, evaluate
     from recneg.interactions import Interactions
     from recneg.keys import Key
-    from recneg.evaluation import Evaluation, evaluate
     from recneg.samplers import Negatives, Popularity, Sampler, Uniform
     from recneg.training import BPR
 

@@ -1,4 +1,4 @@
-"""The command line: ``recneg compare``, ``train``, ``evaluate``, ``recommend``, ``sample``, ``datasets``.
+"""The command line: ``recneg compare``, ``train``, ``evaluate``, ``recommend``, ``sample``, ...
 
 Parsing and help need none of numba, torch, polars and matplotlib; a command imports what it uses.
 """
@@ -13,7 +13,7 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 2 wrong arguments or data, 1 data not at hand, 130 Ctrl-C.
+    """Run a command; exit with 2 for bad arguments or data, 1 for data not at hand, 130 for Ctrl-C.
 
     Whatever a user can cause ends in one line on standard error, never in a traceback.
     """

@@ -13,7 +13,7 @@ __all__ = ["app"]
 
 app = App(
     name="recneg",
-    help="Draw negative samples for implicit-feedback recommenders, train on them, evaluate honestly.",
+    help="Negative sampling for implicit-feedback recommenders: draw, train, evaluate honestly.",
     version_flags=["--version"],
     help_format="plaintext",
     default_parameter=Parameter(negative_iterable=(), show_env_var=False),

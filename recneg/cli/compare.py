@@ -55,14 +55,14 @@ def run(
     )
     with Progress(*bar, console=errors, transient=True) as progress:
         task = progress.add_task("", total=len(makers) * options["epochs"], figures="")
-        done = {name: 0 for name in makers}
+        done = dict.fromkeys(makers, 0)
 
         def on_epoch(name: str, epoch: Epoch) -> None:
             done.update({other: options["epochs"] for other in done if _before(other, name, done)})
             done[name] = epoch.epoch
-            score = epoch.validation
-            figures = {} if score is None else {"figures": f"validation NDCG@20 {score:.4f}"}
-            progress.update(task, description=name, completed=sum(done.values()), **figures)
+            progress.update(task, description=name, completed=sum(done.values()))
+            if epoch.validation is not None:
+                progress.update(task, figures=f"validation NDCG@20 {epoch.validation:.4f}")
 
         comparison = compare_samplers(split, makers, k=k, options=options, on_epoch=on_epoch)
     print_table(f"{data.data}: {split!r}", _headers(k), _cells(comparison))

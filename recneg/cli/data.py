@@ -71,9 +71,7 @@ def make_split(data: LoadedData, options: DataOptions) -> Split:
             )
         split = data.split
         if len(split.validation) == 0 and options.validation > 0:
-            train, validation = carve_validation(
-                split.train, options.validation, key=options.seed
-            )
+            train, validation = carve_validation(split.train, options.validation, key=options.seed)
             split = Split(train, validation, split.test)
         return split
     if how == "random":

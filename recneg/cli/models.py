@@ -1,4 +1,4 @@
-"""``recneg train``, ``evaluate`` and ``recommend``: models on disk, with the data they came from."""
+"""``recneg train``, ``evaluate`` and ``recommend``: models on disk and the data they came from."""
 
 from __future__ import annotations
 

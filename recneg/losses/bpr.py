@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recneg.jit import inlined
 
@@ -35,6 +35,6 @@ def bpr(positive_scores: torch.Tensor, negative_scores: torch.Tensor) -> torch.T
 
 
 @inlined
-def bpr_weight(difference):  # type: ignore[no-untyped-def]
+def bpr_weight(difference: Any) -> Any:
     """Return minus the derivative of the loss of one pair by ``s_pos - s_neg``, in (0, 1)."""
     return 1.0 / (1.0 + math.exp(difference))

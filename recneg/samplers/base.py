@@ -76,9 +76,7 @@ class Sampler(ABC):
         """
 
     @abstractmethod
-    def _log_prob(
-        self, users: NDArray[np.int64], items: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
+    def _log_prob(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return log q(item | user) for two arrays of one shape; -inf off the support."""
 
     @final

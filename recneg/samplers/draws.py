@@ -7,6 +7,8 @@ and mispredict no branch, which makes 64 draws some four times as fast as 64 sea
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +26,7 @@ _32 = np.uint64(32)
 
 
 @inlined
-def fill_words(k0, k1, first_row, num_slots, words):  # type: ignore[no-untyped-def]
+def fill_words(k0: Any, k1: Any, first_row: Any, num_slots: Any, words: Any) -> Any:
     """Fill the attempt-0 words of consecutive rows, `num_slots` each; two slots share a block."""
     x2 = x3 = np.uint32(0)
     for index in range(words.size):
@@ -40,7 +42,19 @@ def fill_words(k0, k1, first_row, num_slots, words):  # type: ignore[no-untyped-
 
 
 @inlined
-def draw_uniform(num_items, indices, begin, end, k0, k1, first_row, num_slots, words, places, out):  # type: ignore[no-untyped-def]
+def draw_uniform(
+    num_items: Any,
+    indices: Any,
+    begin: Any,
+    end: Any,
+    k0: Any,
+    k1: Any,
+    first_row: Any,
+    num_slots: Any,
+    words: Any,
+    places: Any,
+    out: Any,
+) -> Any:
     """Rank shifting: draw a rank among the free items, then skip the excluded ones below it."""
     n = num_items - (end - begin)
     for index in range(words.size):
@@ -65,7 +79,20 @@ def draw_uniform(num_items, indices, begin, end, k0, k1, first_row, num_slots, w
 
 
 @inlined
-def draw_weighted(num_items, indices, begin, end, alias, k0, k1, first_row, num_slots, words, places, out):  # type: ignore[no-untyped-def]
+def draw_weighted(
+    num_items: Any,
+    indices: Any,
+    begin: Any,
+    end: Any,
+    alias: Any,
+    k0: Any,
+    k1: Any,
+    first_row: Any,
+    num_slots: Any,
+    words: Any,
+    places: Any,
+    out: Any,
+) -> Any:
     """Alias draws; those that hit an excluded item become -1 and are left to `redraw`."""
     for index in range(words.size):
         item, fraction = bounded(words[U(index)], num_items)
@@ -89,20 +116,20 @@ def draw_weighted(num_items, indices, begin, end, alias, k0, k1, first_row, num_
 
 @kernel
 def redraw(
-    num_items: int,
-    indices: NDArray[np.int32],
-    begin: int,
-    end: int,
-    alias: NDArray[np.uint64],
-    prefix: NDArray[np.int64],
-    residual: int,
-    gap_entry: int,
-    gaps: NDArray[np.int64],
-    k0: np.uint32,
-    k1: np.uint32,
-    row: int,
-    slot: int,
-) -> int:
+    num_items: Any,
+    indices: Any,
+    begin: Any,
+    end: Any,
+    alias: Any,
+    prefix: Any,
+    residual: Any,
+    gap_entry: Any,
+    gaps: Any,
+    k0: Any,
+    k1: Any,
+    row: Any,
+    slot: Any,
+) -> Any:
     """Continue a weighted draw from attempt 1; exact and bounded, whatever the user has seen."""
     attempt = 1
     while attempt < MAX_TRIES or end == begin:
@@ -131,15 +158,15 @@ def redraw(
 
 @kernel
 def free_item_at(
-    num_items: int,
-    indices: NDArray[np.int32],
-    begin: int,
-    end: int,
-    prefix: NDArray[np.int64],
-    gap_entry: int,
-    gaps: NDArray[np.int64],
-    unit: int,
-) -> int:
+    num_items: Any,
+    indices: Any,
+    begin: Any,
+    end: Any,
+    prefix: Any,
+    gap_entry: Any,
+    gaps: Any,
+    unit: Any,
+) -> Any:
     """Return the free item that owns the given unit of a user's residual weight."""
     gap, before, start = 0, np.int64(0), 0
     if gap_entry >= 0:  # heavy user: bisect the stored gap sums
@@ -174,7 +201,25 @@ def free_item_at(
 
 
 @inlined
-def draw_for_user(kind, num_items, indptr, indices, alias, prefix, residual, gap_start, gaps, k0, k1, user, first_row, num_slots, words, places, out):  # type: ignore[no-untyped-def]
+def draw_for_user(
+    kind: Any,
+    num_items: Any,
+    indptr: Any,
+    indices: Any,
+    alias: Any,
+    prefix: Any,
+    residual: Any,
+    gap_start: Any,
+    gaps: Any,
+    k0: Any,
+    k1: Any,
+    user: Any,
+    first_row: Any,
+    num_slots: Any,
+    words: Any,
+    places: Any,
+    out: Any,
+) -> Any:
     """Draw `num_slots` items for each of ``out.size // num_slots`` consecutive rows of one user.
 
     `words` (uint64) and `places` (int32) are scratch of the size of `out` (int32). Returns the

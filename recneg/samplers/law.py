@@ -21,6 +21,7 @@ __all__ = ["NO_LAW", "UNIFORM", "WEIGHTED", "Law", "uniform_law", "weighted_law"
 
 UNIFORM, WEIGHTED = 0, 1
 
+
 class Law(NamedTuple):
     """A static law q(item | user) over all items, or over those that are not excluded.
 
@@ -86,9 +87,7 @@ def weighted_law(interactions: Interactions, weights: ArrayLike, exclude: bool) 
     residual = gap_start = gaps = _NO_INT
     if exclude:
         residual, gap_start, gaps = _user_masses(table.prefix, indptr, indices)
-    return Law(
-        WEIGHTED, interactions.num_items, indptr, indices, *table, residual, gap_start, gaps
-    )
+    return Law(WEIGHTED, interactions.num_items, indptr, indices, *table, residual, gap_start, gaps)
 
 
 def _exclusion(

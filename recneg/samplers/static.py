@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from recneg.samplers.draws import draw_rows
 from recneg.samplers.law import UNIFORM, Law
 
 __all__ = ["StaticSampler"]
+
 
 @dataclass(frozen=True, eq=False)
 class StaticSampler(Sampler):
@@ -39,7 +41,7 @@ class StaticSampler(Sampler):
     def _build(self) -> Law: ...
 
     @cached_property
-    def law(self) -> Law:  # type: ignore[override]
+    def law(self) -> Law:
         """The law as data."""
         return self._build()
 
@@ -51,10 +53,10 @@ class StaticSampler(Sampler):
         draw_rows(self.law, *key.words, users, rows, items, log_q)
         return items, log_q
 
-    def _log_prob(
-        self, users: NDArray[np.int64], items: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
+    def _log_prob(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float64]:
         law = self.law
+        log_p: NDArray[np.float64]
+        free: Any
         if law.kind == UNIFORM:
             log_p = np.zeros(items.shape)
             free = law.num_items - (self.interactions.user_counts()[users] if self.unseen else 0)

@@ -1,7 +1,7 @@
 """Item weights as exact integers: one alias table, one prefix sum, no rounding between them.
 
 Floating-point weights are turned into integer *units* that sum to ``num_items * 2**c``, a number
-close to ``2**62``. The alias table, the prefix sums and every log-probability are then made from the same
+close to ``2**62``. The alias table, the prefix sums and every log-probability are made from these
 integers, so they state one law and not three that differ by rounding, and every positive weight
 can be drawn. A weight's share of the total changes by less than ``2**-61``.
 """
@@ -50,7 +50,9 @@ def weight_table(weights: ArrayLike) -> WeightTable:
     """
     w = np.asarray(weights, np.float64)
     if w.ndim != 1 or w.size == 0:
-        raise InvalidDataError(f"item weights must be a vector of at least one; got shape {w.shape}")
+        raise InvalidDataError(
+            f"item weights must be a vector of at least one; got shape {w.shape}"
+        )
     wrong = ~(np.isfinite(w) & (w >= 0))
     if wrong.any():
         item = int(np.argmax(wrong))
@@ -73,7 +75,7 @@ def weight_table(weights: ArrayLike) -> WeightTable:
 def _units(weights: NDArray[np.float64], total: int) -> NDArray[np.int64]:
     """Round weights to integers that sum to `total`; a positive weight gets at least one unit."""
     scaled = weights / weights.max()  # no overflow in the sum, no underflow of the largest
-    units = np.rint(scaled * (total / scaled.sum())).astype(np.int64)
+    units: NDArray[np.int64] = np.rint(scaled * (total / scaled.sum())).astype(np.int64)
     units[(units == 0) & (weights > 0)] = 1
     units[np.argmax(units)] += total - int(units.sum())  # far below one part in 2**29 of it
     return units

@@ -26,6 +26,7 @@ from recneg.training.state import Epoch, Factors, TrainingState
 
 __all__ = ["BPR"]
 
+
 class BPR(FactorModel):
     """Matrix factorization with the BPR loss (Rendle et al., UAI 2009).
 
@@ -43,7 +44,9 @@ class BPR(FactorModel):
         Factor on the learning rate after every epoch.
     regularization : float, default 0.01
         L2 decay of the rows of each triple: the term ``lambda / 2 * |row|**2`` of the paper.
-    user_regularization, positive_regularization, negative_regularization, bias_regularization : float, optional
+    user_regularization, positive_regularization, negative_regularization : float, optional
+        Default: `regularization`.
+    bias_regularization : float, optional
         Default: `regularization`.
     item_bias : bool, default True
     init_deviation : float, default 0.1
@@ -189,7 +192,11 @@ class BPR(FactorModel):
         sampler = self.sampler if isinstance(self.sampler, Sampler) else self.sampler(train)
         _check_sampler_fits(sampler, train)
         state = TrainingState(_initial(train, options, key.fold_in(INIT)))
-        fingerprint = {"options": self._manifest(), "sampler": repr(sampler), "data": _digest(train)}
+        fingerprint = {
+            "options": self._manifest(),
+            "sampler": repr(sampler),
+            "data": _digest(train),
+        }
         if checkpoint is not None and Path(checkpoint).exists():
             state = TrainingState.read(checkpoint, fingerprint)
         threads = self.num_threads or get_num_threads()
@@ -199,7 +206,9 @@ class BPR(FactorModel):
                 due = epoch.epoch % options.evaluate_every == 0 or epoch.epoch == options.epochs
                 if validation is not None and due:
                     self._adopt(state)
-                    score = evaluate(self, train, validation, k=20, metrics=["ndcg"]).mean("ndcg@20")
+                    score = evaluate(self, train, validation, k=20, metrics=["ndcg"]).mean(
+                        "ndcg@20"
+                    )
                     epoch = epoch._replace(validation=score)
                     state.keep_if_best(score)
                 state.history.append(epoch)

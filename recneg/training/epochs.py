@@ -26,7 +26,12 @@ INIT, NEGATIVES, ORDER, CARVE = range(4)
 
 
 def train_epoch(
-    state: TrainingState, train: Interactions, sampler: Sampler, options: BPROptions, key: Key, threads: int
+    state: TrainingState,
+    train: Interactions,
+    sampler: Sampler,
+    options: BPROptions,
+    key: Key,
+    threads: int,
 ) -> Epoch:
     """Visit every positive once, on `threads` threads that share the factors without locks."""
     number = len(state.history)
@@ -74,7 +79,7 @@ _NONE = np.empty(0, np.int32)
 def _drawn(
     sampler: Sampler, train: Interactions, users: NDArray[np.int32], num_negatives: int, key: Key
 ) -> NDArray[np.int32]:
-    """Draw the negatives of all positives of `users` through the batch path, under the same rows."""
+    """Draw the negatives of all positives of `users` by the batch path, under the same rows."""
     counts = train.user_counts()[users]
     starts = np.repeat(train.indptr[users] - np.cumsum(counts) + counts, counts)
     rows = starts + np.arange(counts.sum())

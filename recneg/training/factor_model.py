@@ -68,7 +68,7 @@ class FactorModel(ABC):
 
     @property
     def item_factors(self) -> NDArray[np.float32]:
-        """Factors, shape (num_items, factors), or factors + 1 with the biases in the last column."""
+        """Factors, shape (num_items, factors), or factors + 1 with the biases as last column."""
         self._require_fitted()
         if not self._item_biases.size:
             return self._item_factors
@@ -80,7 +80,7 @@ class FactorModel(ABC):
         self,
         userid: Any,
         user_items: Any = None,
-        N: int = 10,  # noqa: N803
+        N: int = 10,
         filter_already_liked_items: bool = True,
         filter_items: ArrayLike | None = None,
         items: ArrayLike | None = None,
@@ -109,7 +109,8 @@ class FactorModel(ABC):
         """
         self._require_fitted()
         users = check_ids(np.atleast_1d(userid), "user", len(self._user_factors))
-        factors, seen, rows = self._user_factors, None, users
+        factors, seen = self._user_factors, None
+        rows: NDArray[np.int64] | None = users
         if filter_already_liked_items and user_items is not None:
             factors, seen, rows = factors[users], as_interactions(user_items), None
         elif filter_already_liked_items:
@@ -132,7 +133,9 @@ class FactorModel(ABC):
         return (ids[0], scores[0]) if np.ndim(userid) == 0 else (ids, scores)
 
     def similar_items(
-        self, itemid: Any, N: int = 10  # noqa: N803
+        self,
+        itemid: Any,
+        N: int = 10,
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Return the N items whose factors have the largest cosine to each item's, itself first.
 
@@ -145,7 +148,9 @@ class FactorModel(ABC):
         return _most_similar(self._item_factors, itemid, N, "item")
 
     def similar_users(
-        self, userid: Any, N: int = 10  # noqa: N803
+        self,
+        userid: Any,
+        N: int = 10,
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Return the N users whose factors have the largest cosine to each user's, itself first."""
         self._require_fitted()

@@ -8,6 +8,8 @@ them may run on the same factors at a time without locks (Hogwild; Niu et al., N
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,7 +53,7 @@ def random_factors(num_rows: int, factors: int, deviation: float, key: Key) -> N
 
 @kernel
 def _shuffle(k0: np.uint32, k1: np.uint32, block: int, size: int, order: NDArray[np.int32]) -> None:
-    """Fill ``order[:size]`` with a random permutation (Fisher and Yates), four swaps a Philox block.
+    """Fill ``order[:size]`` with a random permutation (Fisher and Yates), four swaps a block.
 
     The bounded integers are 32-bit products, biased by at most ``size / 2**32``: this is the order
     of visits and no sampling law.
@@ -71,7 +73,18 @@ def _shuffle(k0: np.uint32, k1: np.uint32, block: int, size: int, order: NDArray
 
 
 @inlined
-def _bpr_step(user_factors, item_factors, u, i, j, bias, rate, decay_u, decay_i, decay_j):  # type: ignore[no-untyped-def]
+def _bpr_step(
+    user_factors: Any,
+    item_factors: Any,
+    u: Any,
+    i: Any,
+    j: Any,
+    bias: Any,
+    rate: Any,
+    decay_u: Any,
+    decay_i: Any,
+    decay_j: Any,
+) -> Any:
     """Take one step on a triple; return the score difference and the pair's weight before it."""
     score = bias
     for f in range(user_factors.shape[1]):
@@ -108,8 +121,9 @@ def bpr_users(
     """Train on all positives of `users`; return the sum of losses, correct pairs, and pairs.
 
     Row p of the interactions draws its negatives under row number p of the key, as the batch path
-    does; the key ``(s0, s1)`` shuffles the blocks. Laws that are not data come with `negatives`, drawn in the order of `users`; else it is
-    empty. `regularization` is for users, positives, negatives and biases.
+    does; the key ``(s0, s1)`` shuffles the blocks. Laws that are not data come with `negatives`,
+    drawn in the order of `users`; else it is empty. `regularization` is for users, positives,
+    negatives and biases.
     """
     kind, num_items, l_indptr, l_indices, alias, prefix, _, residual, gap_start, gaps = law
     with_bias = item_biases.size > 0

@@ -15,7 +15,8 @@ __all__ = ["Report", "epoch_progress"]
 class Report(Protocol):
     """What a trainer calls after each epoch."""
 
-    def __call__(self, epoch: Epoch) -> None: ...
+    def __call__(self, epoch: Epoch) -> None:
+        """Take note of the epoch."""
 
 
 @contextmanager

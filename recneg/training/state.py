@@ -55,6 +55,7 @@ class TrainingState:
         self.evaluations_since_best = 0
 
     def keep_if_best(self, score: float) -> None:
+        """Copy the factors if their validation score is the best so far."""
         self.evaluations_since_best += 1
         if score > self.best_score:
             self.best_score, self.evaluations_since_best = score, 0
@@ -62,12 +63,16 @@ class TrainingState:
             self.best = (users.copy(), items.copy(), biases.copy())
 
     def exhausted(self, patience: int | None) -> bool:
+        """Tell whether `patience` evaluations have passed without a better score."""
         return patience is not None and self.evaluations_since_best >= patience
 
     def write(self, path: str | PathLike[str], fingerprint: dict[str, Any]) -> None:
+        """Write a checkpoint, atomically; the fingerprint says what it may be resumed with."""
         tensors = dict(zip(("users", "items", "biases"), self.factors, strict=True))
         if self.best is not None:
-            tensors |= dict(zip(("best_users", "best_items", "best_biases"), self.best, strict=True))
+            tensors |= dict(
+                zip(("best_users", "best_items", "best_biases"), self.best, strict=True)
+            )
         progress = {
             "history": [list(epoch) for epoch in self.history],
             "best_score": None if self.best is None else self.best_score,
@@ -77,10 +82,19 @@ class TrainingState:
 
     @classmethod
     def read(cls, path: str | PathLike[str], fingerprint: dict[str, Any]) -> TrainingState:
+        """Read a checkpoint of the same fingerprint.
+
+        Raises
+        ------
+        IntegrityError
+            If the file is damaged, or of other options, another sampler or other data.
+        """
         tensors, manifest = load_tensors(path)
         stored = manifest.get("of")
         if stored != fingerprint:
-            differs = [name for name in fingerprint if (stored or {}).get(name) != fingerprint[name]]
+            differs = [
+                name for name in fingerprint if (stored or {}).get(name) != fingerprint[name]
+            ]
             raise IntegrityError(
                 f"the checkpoint {path} must be of the same options, sampler and data; "
                 f"{', '.join(differs)} differ (remove the file to start anew)"

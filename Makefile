@@ -1,0 +1,49 @@
+# Each target sets up what it needs in a virtual environment of its own; nothing else is touched.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test check bounds bench reproduce clean
+
+demo: $(VENV)/demo.stamp  ## the main job on the bundled MovieLens sample, with a report in runs/demo
+	$(BIN)/recneg compare --data sample --out runs/demo
+
+test: $(VENV)/dev.stamp  ## every quick test, README and docs examples included
+	$(BIN)/python -m pytest -q
+
+check: $(VENV)/dev.stamp  ## style, types, and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bounds: $(VENV)/dev.stamp  ## the kernels' tests with every array access checked
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(VENV)/numba-boundscheck $(BIN)/python -m pytest -q tests/samplers tests/training tests/evaluation
+
+bench: $(VENV)/bench.stamp  ## speed and quality beside implicit, Cornac and LensKit
+	$(BIN)/python benchmarks/sampling.py
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/ranking.py
+
+reproduce: $(VENV)/bench.stamp  ## long: quality comparisons on real data (set RECNEG_DATA)
+	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python benchmarks/quality.py
+
+clean:
+	rm -rf $(VENV) runs
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[report]'
+	touch $@
+
+$(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[dev]'
+	touch $@
+
+$(VENV)/bench.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[dev,peers]'
+	touch $@
