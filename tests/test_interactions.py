@@ -65,7 +65,7 @@ def test_from_arrays_equals_a_loop(rows: list[tuple[int, ...]]) -> None:
     assert [t.dtype for t in (data.indptr, data.indices)] == [np.int64, np.int32]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(rows=ROWS.filter(bool))
 @example(rows=[(3, 3, 1, 0)])
 def test_every_constructor_agrees(
