@@ -205,7 +205,7 @@ def random_bits(
     )
     out = np.empty(r.shape, np.uint64)
     k0, k1 = as_key(key).words
-    _words(k0, k1, r.ravel(), s.ravel(), a.ravel(), out.reshape(-1))
+    _words(k0, k1, r.flatten(), s.flatten(), a.flatten(), out.reshape(-1))
     return out
 
 
@@ -248,7 +248,7 @@ def random_integers(
     r, s = np.broadcast_arrays(_counters(rows, "rows", 63), _counters(slots, "slots", 31))
     out = np.empty(r.shape, np.int64)
     k0, k1 = as_key(key).words
-    _integers(k0, k1, int(n), r.ravel(), s.ravel(), out.reshape(-1))
+    _integers(k0, k1, int(n), r.flatten(), s.flatten(), out.reshape(-1))
     return out
 
 

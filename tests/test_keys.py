@@ -284,6 +284,14 @@ def test_empty_and_scalar_shapes() -> None:
     assert random_bits(0, np.zeros((3, 0), int), 1).shape == (3, 0)
     assert random_integers(0, 5, 7).shape == ()
     assert random_floats(0, [1], [[2], [3]]).shape == (2, 1)
+    rows = np.zeros(1, np.int64)
+    rows.setflags(write=False)
+    for call in (
+        random_bits,
+        random_floats,
+        lambda *place: random_integers(place[0], 9, *place[1:]),
+    ):
+        assert call(0, [0], 5) == call(0, 0, [[5]]) == call(0, rows, 5)
 
 
 # -- promises across versions and processes --------------------------------------------------------

@@ -323,6 +323,7 @@ def test_probabilities_broadcast(world: Simulation) -> None:
         assert block[1, 2] == method(1999, 299)
         assert ((block >= 0) & (block <= 1)).all()
         assert method([], []).shape == (0,)
+        assert method([1999], 299).tolist() == [method(1999, 299)]
     assert truth.is_relevant(users, [0, 5, 299]).dtype == np.bool_
 
 

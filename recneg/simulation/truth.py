@@ -108,7 +108,12 @@ class Truth:
         u, i = self._pairs(users, items)
         out = np.empty(u.shape)
         _relevances(
-            self.bias, self.user_factors, self.item_factors, u.ravel(), i.ravel(), out.reshape(-1)
+            self.bias,
+            self.user_factors,
+            self.item_factors,
+            u.flatten(),
+            i.flatten(),
+            out.reshape(-1),
         )
         return out
 
