@@ -1,4 +1,4 @@
-"""Settings of every test: property tests draw the same examples in each run, without a stopwatch."""
+"""Settings of every test: property tests draw the same examples each time, without a stopwatch."""
 
 from hypothesis import settings
 
