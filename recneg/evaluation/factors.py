@@ -1,4 +1,9 @@
-"""The k best items of users whose scores are inner products of factors, in bounded memory."""
+"""The k best items of users whose scores are inner products of factors, in bounded memory.
+
+One product a chunk uses the threads of BLAS, then the rows are ranked on the pool. One chunk a
+thread would be some 20 % faster (measured on 2 cores), but only with BLAS held to one thread, which
+takes another dependency; with BLAS left alone it is slower.
+"""
 
 from __future__ import annotations
 
