@@ -51,7 +51,7 @@ def on_test(model: Any, split: Split) -> dict[str, float]:
 
 def tune(system: Any, split: Split, trials: int, seed: int) -> tuple[list[Trial], float]:
     """Return all trials of a random search and the seconds that they took."""
-    rng = np.random.default_rng([seed, *system.name.encode()])
+    rng = np.random.default_rng([seed, int(split.checksum, 16), *system.name.encode()])
     started = time.perf_counter()
     done = []
     for number in range(trials):
