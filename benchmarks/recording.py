@@ -47,7 +47,7 @@ class Table:
         for row in self.rows:
             table.add_row(*row)
         console = Console(highlight=False)
-        (console if console.is_terminal else Console(highlight=False, width=140)).print(table)
+        (console if console.is_terminal else Console(highlight=False, width=220)).print(table)
 
 
 def package_version(name: str) -> str | None:

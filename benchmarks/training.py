@@ -1,0 +1,185 @@
+"""Positives a second in an epoch of BPR: recneg, implicit, Cornac.
+
+Run ``RECNEG_DATA=... python benchmarks/training.py [--data movielens-1m-m1 synth-5m gowalla]``.
+
+All train with the same factors, learning rate, decay and item bias. An epoch is one visit of every
+positive (recneg), or as many draws of positives with replacement as there are positives (implicit,
+Cornac), which skip the triple when the negative turns out to be seen; the expected share of that
+is computed and shown. The first epoch of every run is left out, compilation with it. recneg and
+implicit are timed between the callbacks of epochs; Cornac, which has none, by the difference of
+runs of 1 and of ``1 + epochs`` iterations. Sides take turns in every round.
+"""
+
+import argparse
+import itertools
+import subprocess
+import sys
+import tempfile
+import time
+from os import environ
+from statistics import median
+from typing import Any
+
+import numpy as np
+from loading import load_training
+from peers import PEERS, CornacBPR, ImplicitBPR, cornac_data, why_missing
+from recording import Table, environment, write
+
+from recneg import BPR, Interactions
+
+LEARNING_RATE, REGULARIZATION = 0.05, 0.01
+
+FIRST_FIT = """
+import time
+started = time.perf_counter()
+from recneg import BPR, Interactions
+imported = time.perf_counter()
+data = Interactions.from_arrays([0, 0, 1, 1, 2, 2], [0, 1, 0, 1, 2, 3])
+BPR(64, epochs=1, num_threads=1).fit(data, show_progress=False)
+print(imported - started, time.perf_counter() - imported)
+"""
+
+
+def first_fit() -> dict[str, list[float]]:
+    """Return the seconds of importing recneg and of a first tiny fit, in new processes."""
+    found = {}
+    with tempfile.TemporaryDirectory() as cache:
+        for state in ("empty compilation cache", "filled compilation cache"):
+            done = subprocess.run(
+                [sys.executable, "-c", FIRST_FIT],
+                capture_output=True,
+                text=True,
+                check=True,
+                env={**environ, "NUMBA_CACHE_DIR": cache},
+            )
+            found[state] = [float(part) for part in done.stdout.split()]
+    return found
+
+
+class Trainers:
+    """Seconds an epoch of each side on one data set."""
+
+    def __init__(self, train: Interactions, epochs: int) -> None:
+        self.train, self.epochs = train, epochs
+        self._cornac_data: Any = None
+
+    def _options(self, factors: int, threads: int, seed: int) -> dict[str, Any]:
+        return {
+            "factors": factors,
+            "learning_rate": LEARNING_RATE,
+            "regularization": REGULARIZATION,
+            "num_threads": threads,
+            "seed": seed,
+        }
+
+    def recneg(self, factors: int, threads: int, seed: int) -> float:
+        """Train recneg.BPR."""
+        stamps: list[float] = []
+        model = BPR(epochs=1 + self.epochs, **self._options(factors, threads, seed))
+        model.fit(self.train, False, lambda _: stamps.append(time.perf_counter()))
+        return (stamps[-1] - stamps[0]) / self.epochs
+
+    def implicit(self, factors: int, threads: int, seed: int) -> float:
+        """Train implicit's BPR."""
+        stamps: list[float] = []
+        model = ImplicitBPR(self.train, **self._options(factors, threads, seed))
+        model.advance(1 + self.epochs, lambda *_: stamps.append(time.perf_counter()))
+        return (stamps[-1] - stamps[0]) / self.epochs
+
+    def cornac(self, factors: int, threads: int, seed: int) -> float:
+        """Train Cornac's BPR."""
+        if self._cornac_data is None:
+            self._cornac_data = cornac_data(self.train)
+            _ = self._cornac_data[2].csr_matrix  # built once, outside of the clock
+        seconds = []
+        for iterations in (1, 1 + self.epochs):
+            options = self._options(factors, threads, seed)
+            model = CornacBPR(self.train, **options, data=self._cornac_data)
+            started = time.perf_counter()
+            model.advance(iterations)
+            seconds.append(time.perf_counter() - started)
+        return (seconds[1] - seconds[0]) / self.epochs
+
+    def skipped(self) -> dict[str, float]:
+        """Return the expected share of triples that each side skips because of a seen negative."""
+        share = self.train.user_counts() / len(self.train)
+        popularity = self.train.item_counts() / len(self.train)
+        seen = np.bincount(self.train.users(), popularity[self.train.indices], self.train.num_users)
+        known = np.count_nonzero(popularity)
+        return {
+            "recneg": 0.0,
+            "implicit": float(share @ seen),
+            "cornac": float(share @ self.train.user_counts() / known),
+        }
+
+
+def main() -> None:
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
+    parser.add_argument("--data", nargs="+", default=["movielens-1m-m1", "synth-5m", "gowalla"])
+    parser.add_argument("--factors", type=int, nargs="+", default=[64, 128])
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--epochs", type=int, default=3, help="measured in each run, after one")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--output", default="training", help="name of the files in results/")
+    options = parser.parse_args()
+    skipped = {name: reason for name in PEERS if (reason := why_missing(name))}
+    names = ["recneg", *(name for name in PEERS if name not in skipped)]
+    compiled = first_fit()
+    settings = {"learning_rate": LEARNING_RATE, "regularization": REGULARIZATION}
+    record: dict[str, Any] = {
+        "environment": environment(),
+        "settings": vars(options) | settings | {"seeds": "round number"},
+        "skipped": skipped,
+        "first_fit_seconds": compiled,
+        "checksums": {},
+        "results": [],
+    }
+    notes = [
+        "Million positives a second: median [lowest to highest] over the rounds; recneg / side: "
+        "median over rounds of the ratio; skipped: expected share of triples without an update.",
+        *(
+            f"recneg with an {state}: import {imported:.2f} s, first fit of a tiny data set "
+            f"{fitted:.2f} s."
+            if state.startswith("empty")
+            else f"With a {state}: {imported:.2f} s and {fitted:.2f} s."
+            for state, (imported, fitted) in compiled.items()
+        ),
+        *(f"{name} {reason}" for name, reason in skipped.items()),
+    ]
+    for data in options.data:
+        train, record["checksums"][data] = load_training(data)
+        print(f"{data}: {train!r}, checksum {record['checksums'][data]}", flush=True)
+        trainers = Trainers(train, options.epochs)
+        for factors, threads in itertools.product(options.factors, options.threads):
+            seconds: dict[str, list[float]] = {name: [] for name in names}
+            for number, name in itertools.product(range(options.rounds), names):
+                seconds[name].append(getattr(trainers, name)(factors, threads, number))
+            rates = {name: [len(train) / one for one in found] for name, found in seconds.items()}
+            what = {"data": data, "factors": factors, "threads": threads, "rates": rates}
+            record["results"].append(what | {"skipped": trainers.skipped()})
+            medians = {name: f"{median(found) / 1e6:.2f}" for name, found in rates.items()}
+            print(f"  {factors} factors, {threads} threads: {medians} M/s", flush=True)
+            write(options.output, record, [summary(record["results"], names)], notes)
+    summary(record["results"], names).show()
+    print("\n".join(notes))
+
+
+def summary(results: list[dict[str, Any]], names: list[str]) -> Table:
+    rows = []
+    for result in results:
+        row = [f"{result['data']}, {result['factors']} factors", str(result["threads"])]
+        for name in names:
+            found = [rate / 1e6 for rate in result["rates"][name]]
+            row.append(f"{median(found):.2f} [{min(found):.2f} to {max(found):.2f}]")
+        for name in names[1:]:
+            pairs = zip(result["rates"]["recneg"], result["rates"][name], strict=True)
+            row.append(f"{median(ours / theirs for ours, theirs in pairs):.2f}")
+        rows.append([*row, *(f"{result['skipped'][name]:.1%}" for name in names[1:])])
+    headers = ["data", "threads", *names, *(f"recneg / {name}" for name in names[1:])]
+    headers += [f"{name} skipped" for name in names[1:]]
+    return Table("Positives, millions a second", headers, rows)
+
+
+if __name__ == "__main__":
+    main()
