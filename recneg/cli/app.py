@@ -15,6 +15,7 @@ app = App(
     name="recneg",
     help="Negative sampling for implicit-feedback recommenders: draw, train, evaluate honestly.",
     version_flags=["--version"],
+    suppress_keyboard_interrupt=False,
     help_format="plaintext",
     default_parameter=Parameter(negative_iterable=(), show_env_var=False),
 )

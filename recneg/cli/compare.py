@@ -53,7 +53,8 @@ def run(
         TimeElapsedColumn(),
         TextColumn("{task.fields[figures]}"),
     )
-    with Progress(*bar, console=errors, transient=True) as progress:
+    hidden = not errors.is_terminal
+    with Progress(*bar, console=errors, transient=True, disable=hidden) as progress:
         task = progress.add_task("", total=len(makers) * options["epochs"], figures="")
         done = dict.fromkeys(makers, 0)
 

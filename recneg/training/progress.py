@@ -21,7 +21,7 @@ class Report(Protocol):
 
 @contextmanager
 def epoch_progress(name: str, epochs: int, done: int, show: bool) -> Iterator[Report]:
-    """Show a bar over the epochs with the latest figures, or nothing."""
+    """Show a bar over the epochs with the latest figures, if standard error is a terminal."""
     if not show:
         yield lambda epoch: None
         return
@@ -35,7 +35,9 @@ def epoch_progress(name: str, epochs: int, done: int, show: bool) -> Iterator[Re
         TimeElapsedColumn(),
         TextColumn("{task.fields[figures]}"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
         task = progress.add_task(name, total=epochs, completed=done, figures="")
 
         def report(epoch: Epoch) -> None:

@@ -146,7 +146,9 @@ def test_one_user_one_item() -> None:
 
 def test_the_first_five_exhausted_users_are_named() -> None:
     data = Interactions.from_arrays(np.arange(8), np.zeros(8, np.int64), num_items=1)
-    with pytest.raises(NoNegativeError, match="8 of this batch have none: 0, 1, 2, 3, 4, \\.\\.\\."):
+    with pytest.raises(
+        NoNegativeError, match="8 of this batch have none: 0, 1, 2, 3, 4, \\.\\.\\."
+    ):
         Uniform(data).sample(np.arange(8), 1, key=0)
 
 
@@ -203,4 +205,3 @@ def test_a_new_process_draws_the_golden_negatives() -> None:
     """Bits are promised for a stream version: on any machine, in any process, on any threads."""
     ran = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
     assert json.loads(ran.stdout) == GOLDEN
-

@@ -1,0 +1,220 @@
+"""Every command end to end on small data; wrong arguments give one line and exit code 2."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from recneg.cli import main
+from recneg.interactions import Interactions
+from recneg.samplers import Popularity
+
+FAST = ["--epochs", "6", "--factors", "8", "--evaluate-every", "2"]
+
+
+def run(*arguments: object) -> None:
+    main([str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("cli") / "model.safetensors"
+    run("train", path, *FAST, "--threads", "1")
+    return path
+
+
+def test_compare_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "report"
+    names = ["uniform", "popularity:exponent=0.5"]
+    run("compare", "--samplers", *names, "--k", "10", "--out", out, "--seed", "4", *FAST)
+    printed = capsys.readouterr().out
+    for word in ("Recall@10", "NDCG@10", "coverage", "popularity", "false", "triples", *names):
+        assert word in printed
+    table = pl.read_parquet(out / "comparison.parquet")
+    assert table["sampler"].to_list() == names
+    for row in table.iter_rows(named=True):
+        assert 0 < row["recall@10 low"] < row["recall@10"] < row["recall@10 high"] < 1
+        assert 0 < row["false negatives"] < 1
+        assert row["triples per second"] > 1000
+    popularity = table["negatives popularity"].to_list()
+    assert popularity[0] < popularity[1]  # the popular law draws more popular negatives
+    curves = pl.read_parquet(out / "curves.parquet")
+    assert curves.group_by("sampler").len()["len"].to_list() == [3, 3]
+    markdown = (out / "comparison.md").read_text().splitlines()
+    assert len(markdown) == 4
+    assert markdown[0].startswith("| sampler | Recall@10")
+    configuration = json.loads((out / "configuration.json").read_text())
+    assert configuration["samplers"] == names
+    assert configuration["trainer"]["seed"] == 4
+    assert len(configuration["split"]["checksum"]) == 16
+    assert (out / "ndcg.png").read_bytes()[:4] == b"\x89PNG"
+    assert sorted(path.name for path in out.iterdir()) == [
+        "comparison.md", "comparison.parquet", "configuration.json", "curves.parquet", "ndcg.png",
+    ]  # fmt: skip
+
+
+def test_evaluate_is_repeatable(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "metrics.parquet"
+    run("evaluate", model, "--k", "5", "20", "--out", out)
+    first = capsys.readouterr().out
+    assert "ndcg" in first
+    assert "0 without test items" in first
+    frame = pl.read_parquet(out)
+    assert set(frame["k"]) == {5, 20}
+    run("evaluate", model, "--k", "5", "20")
+    assert capsys.readouterr().out == first
+
+
+def test_recommend_prints_titles(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("recommend", model, "15", "--n", "4")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("user 15, who has")
+    assert sum("(19" in line or "(20" in line for line in lines) == 4  # titles end with the year
+
+
+def test_train_resumes_from_a_checkpoint(tmp_path: Path) -> None:
+    options = ["--threads", "1", "--checkpoint", tmp_path / "c.safetensors", *FAST]
+    run("train", tmp_path / "a.safetensors", *options)
+    run("train", tmp_path / "b.safetensors", *options)
+    contents = [(tmp_path / f"{name}.safetensors").read_bytes() for name in "ab"]
+    assert contents[0] == contents[1]
+
+
+def test_sample_writes_the_law_it_claims(tmp_path: Path) -> None:
+    source = tmp_path / "clicks.csv"
+    source.write_text("user,item\n7,10\n7,11\n9,10\n7,10\n8,12\n")
+    out = tmp_path / "negatives.parquet"
+    run("sample", out, "--data", source, "--sampler", "popularity:exponent=1",
+        "--num-negatives", "3", "--seed", "5")  # fmt: skip
+    frame = pl.read_parquet(out)
+    assert frame.columns == ["row", "user", "item", "log_q"]
+    assert frame["row"].to_list() == [row for row in range(5) for _ in range(3)]
+    assert frame["user"].to_list()[:3] == [7, 7, 7]
+    data = Interactions.from_file(source)
+    log_q = Popularity(data, 1.0).log_prob(
+        data.user_index(frame["user"]), data.item_index(frame["item"])
+    )
+    assert frame["log_q"].to_numpy() == pytest.approx(log_q)
+    seen = {(7, 10), (7, 11), (9, 10), (8, 12)}
+    assert not seen & set(frame.select("user", "item").rows())
+    again = tmp_path / "again.parquet"
+    run("sample", again, "--data", source, "--sampler", "popularity:exponent=1",
+        "--num-negatives", "3", "--seed", "5")  # fmt: skip
+    assert pl.read_parquet(again).equals(frame)
+
+
+def test_datasets_says_what_is_at_hand(capsys: pytest.CaptureFixture[str]) -> None:
+    run("datasets")
+    lines = capsys.readouterr().out.splitlines()
+    (sample,) = [line for line in lines if line.strip().startswith("sample ")]
+    assert "yes" in sample
+    assert any("movielens-32m" in line for line in lines)
+    assert any("simulated" in line for line in lines)
+
+
+@pytest.mark.parametrize("split", ["random", "leave-last", "time"])
+def test_every_split(split: str, tmp_path: Path) -> None:
+    run("train", tmp_path / "m.safetensors", "--split", split, *FAST)
+    run("evaluate", tmp_path / "m.safetensors", "--k", "10")
+
+
+def test_simulated_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("compare", "--data", "simulated", "--samplers", "uniform", *FAST)
+    assert "simulated: Split(2000 users, 1500 items" in capsys.readouterr().out
+
+
+def test_changed_data_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "clicks.csv"
+    rows = [f"{user},{item}\n" for user in range(30) for item in range(user % 7, 25, 2)]
+    source.write_text("user,item\n" + "".join(rows))
+    run("train", tmp_path / "m.safetensors", "--data", source, *FAST)
+    source.write_text("user,item\n" + "".join(rows[:-5]))
+    with pytest.raises(SystemExit) as exit_:
+        run("evaluate", tmp_path / "m.safetensors")
+    assert exit_.value.code == 1
+    assert "split checksum" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["frobnicate"], "Unknown command"),
+        (["compare", "--bogus", "3"], "Unknown option: --bogus"),
+        (["compare", "--epochs", "many"], "epochs"),
+        (["compare", "--epochs", "-3"], "epochs"),
+        (["compare", "--samplers", "foo"], "must be one of uniform, popularity; got 'foo'"),
+        (["compare", "--samplers", "popularity:base=2"], "exponent, unseen|unseen, exponent"),
+        (["compare", "--samplers", "popularity:exponent=x"], "must be a float; got 'x'"),
+        (["compare", "--samplers", "uniform", "uniform"], "must differ"),
+        (["compare", "--k", "0"], "k must be an integer of at least 1; got 0"),
+        (["compare", "--test", "1.5"], "test fraction must lie in"),
+        (["compare", "--split", "given"], "needs data with a split of its own"),
+        (["compare", "--data", "nosuch"], "--data must be one of .*simulated, or a file"),
+        (["compare", "--data", "missing.csv"], "file must exist; got missing.csv"),
+        (["compare", "--threshold", "9"], "at least 9"),
+        (["compare", "--seed", "-1"], r"must lie in \[0, 2\*\*64\)|seed"),
+        (["compare", "--split", "leave-last", "--data", "simulated"], "needs timestamps"),
+        (["train"], "train.*requires an argument"),
+        (["train", "/nonexistent/x.st"], "folder of /nonexistent/x.st must exist"),
+        (["train", "m.st", "--factors", "0"], "factors: .*got 0"),
+        (["evaluate", "none.safetensors"], "must exist; got none.safetensors"),
+        (["sample", "n.parquet", "--num-negatives", "0"], "num_negatives must be at least 1"),
+    ],
+)
+def test_a_wrong_argument_is_one_line_and_exit_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    import re
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    captured = capsys.readouterr()
+    assert exit_.value.code == 2
+    assert captured.out == ""
+    assert captured.err.startswith("recneg: ")
+    assert captured.err.count("\n") == 1
+    assert re.search(message, captured.err), captured.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_users(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for user, message in (("99999", "must occur in the data; got 99999"), ("Ann", "got 'Ann'")):
+        with pytest.raises(SystemExit) as exit_:
+            run("recommend", model, user)
+        assert exit_.value.code == 2
+        assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["", "compare", "train", "evaluate", "recommend", "sample"])
+def test_help_is_useful_and_imports_nothing_heavy(command: str) -> None:
+    code = (
+        "import sys\nfrom recneg.cli import main\n"
+        f"try:\n    main({[*command.split(), '--help']!r})\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'numba', 'matplotlib', 'polars', 'scipy'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert "Usage: recneg" in ran.stdout
+    if command in ("compare", "train", "sample"):
+        assert "--data" in ran.stdout
+        assert "--samplers" in ran.stdout or "--sampler" in ran.stdout
+
+
+def test_no_traceback_on_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("recneg.diagnostics.comparison.BPR", interrupt)
+    with pytest.raises(SystemExit) as exit_:
+        run("compare", *FAST)
+    assert exit_.value.code == 130
+    assert capsys.readouterr().err.endswith("recneg: interrupted\n")
