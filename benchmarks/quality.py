@@ -7,7 +7,8 @@ and the same validation data. The setting with the best NDCG@20 on validation da
 with three seeds on the same training data and evaluated once on test data: full catalogue, train
 and validation items masked. Where a split has no validation part, a tenth of each user's training
 interactions is carved out. The range of each search stands in `systems.py`; each trial of a peer
-is evaluated at 20, 50, 100, 200 and 400 iterations, each of recneg every fifth epoch up to 300.
+is evaluated at 20, 50, 100, 200 and 400 iterations (`--stages`) and ends early once 5 % below its
+best; each of recneg is evaluated every fifth epoch up to 300, with its own early stopping.
 """
 
 import argparse
@@ -92,7 +93,7 @@ def systems(options: argparse.Namespace) -> tuple[list[Any], dict[str, str]]:
     for name in PEERS:
         reason = why_missing(name)
         if reason is None:
-            found.append(PeerSystem(options.factors, options.threads, name))
+            found.append(PeerSystem(options.factors, options.threads, name, tuple(options.stages)))
         else:
             skipped[name] = reason
     return found, skipped
@@ -145,13 +146,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--tuning-seed", type=int, default=0)
+    parser.add_argument("--stages", type=int, nargs="+", default=STAGES, help="of the peers")
     parser.add_argument("--output", default="quality", help="name of the files in results/")
     options = parser.parse_args()
     set_num_threads(options.threads)
     chosen, skipped = systems(options)
     record: dict[str, Any] = {
         "environment": environment(),
-        "settings": vars(options) | {"stages": STAGES, "give_up": GIVE_UP},
+        "settings": vars(options) | {"give_up": GIVE_UP},
         "skipped": skipped,
         "results": {},
     }

@@ -11,7 +11,7 @@ from recneg import BPR, Interactions
 from recneg.evaluation import evaluate
 
 STAGES = (20, 50, 100, 200, 400)
-"""Iterations at which a peer's trial is evaluated on validation data."""
+"""Iterations at which a peer's trial is evaluated on validation data, by default."""
 
 GIVE_UP = 0.95
 """A peer's trial stops at the first stage that is worse than this share of its best one."""
@@ -80,11 +80,12 @@ class Recneg:
 
 @dataclass(frozen=True)
 class PeerSystem:
-    """A peer: iterations are chosen from `STAGES` in every trial."""
+    """A peer: iterations are chosen from `stages` in every trial."""
 
     factors: int
     num_threads: int
     name: str
+    stages: tuple[int, ...] = STAGES
 
     def draw(self, rng: np.random.Generator) -> Setting:
         """Draw a setting from the search space."""
@@ -116,7 +117,7 @@ class PeerSystem:
         """Train with one setting; a diverged one scores 0."""
         model = self._model(setting, train, seed)
         best, done = Trial(setting, 0, 0.0), 0
-        for stage in STAGES:
+        for stage in self.stages:
             try:
                 model.advance(stage - done)
             except Exception as error:  # implicit raises its own error for NaN factors
