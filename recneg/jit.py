@@ -2,9 +2,14 @@
 
 Kernels never use ``prange``: parallelism comes from `recneg.parallel`, which hands blocks of rows
 to threads. That is safe under fork and from several Python threads, and cannot change a result.
+
+A cached kernel counts as current only while no source file with kernels has changed: a kernel
+contains the code of those it calls, wherever they stand.
 """
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
@@ -14,11 +19,29 @@ __all__ = ["inlined", "kernel", "kernel_fast"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def _digest_of_kernels() -> str:
+    """Return a digest of every source file of this package that compiles something."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        source = path.read_bytes()
+        if b"recneg.jit" in source:
+            digest.update(source)
+    return digest.hexdigest()
+
+
+_KERNELS = _digest_of_kernels()
+
+
 def _compile(function: F, **options: Any) -> F:
+    dispatcher = numba.njit(**options)(function)
     try:
-        return cast(F, numba.njit(cache=True, **options)(function))
-    except RuntimeError:  # read-only install and no writable home: nowhere to keep a cache
-        return cast(F, numba.njit(**options)(function))
+        dispatcher.enable_caching()
+        index = dispatcher._cache._cache_file
+        # Numba looks at the file of the function alone, not at those of the functions it calls
+        index._source_stamp = (index._source_stamp, _KERNELS)
+    except (RuntimeError, AttributeError):  # nowhere to keep a cache, or another Numba
+        dispatcher = numba.njit(**options)(function)
+    return cast(F, dispatcher)
 
 
 def kernel(function: F) -> F:

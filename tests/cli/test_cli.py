@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+
 from recneg.cli import main
 from recneg.interactions import Interactions
 from recneg.samplers import Popularity

@@ -6,6 +6,7 @@ import numba
 import numpy as np
 import pytest
 import torch
+
 from recneg.losses import bpr
 from recneg.losses.bpr import bpr_weight
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+
 import recneg.samplers
 from recneg.interactions import Interactions
 from recneg.samplers import Popularity, Sampler, Uniform

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from recneg.interactions import Interactions
 from recneg.keys import Key, random_integers
 from recneg.samplers import Popularity, Sampler, Uniform

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from recneg.errors import InvalidDataError, InvalidIdError, NoNegativeError
 from recneg.interactions import Interactions
 from recneg.keys import Key, random_integers

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from recneg.errors import InvalidDataError
 from recneg.samplers.weights import _units, weight_table
 

@@ -1,12 +1,14 @@
 """The estimator: interface of implicit, early stopping, checkpoints, files, errors."""
 
 import inspect
+import itertools
 import pickle
 import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+
 from recneg.datasets import load
 from recneg.errors import IntegrityError, InvalidDataError, InvalidIdError, NoNegativeError
 from recneg.evaluation import evaluate, most_popular
@@ -94,7 +96,7 @@ def test_early_stopping_keeps_the_best_epoch(split: Split) -> None:
     assert scores[-3] == max(scores)
     kept = evaluate(stopped, split.train, split.validation, metrics=["ndcg"]).mean("ndcg@20")
     assert kept == pytest.approx(max(scores), abs=1e-12)
-    assert all(a.seconds < b.seconds for a, b in zip(seen[:-1], seen[1:], strict=True))
+    assert all(a.seconds < b.seconds for a, b in itertools.pairwise(seen))
 
 
 def test_validation_is_carved_from_train_when_none_is_given(split: Split) -> None:

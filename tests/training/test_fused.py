@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from recneg.interactions import Interactions
 from recneg.keys import Key, random_bits
 from recneg.samplers import Popularity, Sampler, Uniform
