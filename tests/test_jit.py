@@ -1,4 +1,4 @@
-"""Compiled kernels: cached between processes, never stale, and usable where nothing can be cached."""
+"""Compiled kernels: cached between processes, never stale, usable where nothing can be cached."""
 
 import os
 import shutil
@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 import recneg
 
 DRAW = (

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import http.client
-import os
 import re
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from recneg.datasets.checking import check_digests, check_file
 from recneg.errors import DataUnavailableError, IntegrityError
+from recneg.files import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,10 +107,8 @@ def _fetch_once(url: str, file: File, target: Path, *, progress: bool) -> None:
         total = int(length) if length is not None and length.isdigit() else None
         if total is not None and total > file.limit:
             raise IntegrityError(f"{url} must send at most {file.limit} bytes; it states {total}")
-        handle, name = tempfile.mkstemp(".part", f".{target.name}.", target.parent)
-        part = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as stream, _bar(file.name, progress) as bar:
+        with atomic_path(target) as part:
+            with part.open("wb") as stream, _bar(file.name, progress) as bar:
                 done = 0
                 while block := response.read(BLOCK):
                     done += len(block)
@@ -119,16 +116,11 @@ def _fetch_once(url: str, file: File, target: Path, *, progress: bool) -> None:
                         raise IntegrityError(f"{url} must send at most {file.limit} bytes")
                     stream.write(block)
                     bar(done, total)
-                if total is not None and done != total:
-                    raise _Short(f"{url} must send {total} bytes; got {done}")
-                stream.flush()
-                os.fsync(stream.fileno())
+            if total is not None and done != total:
+                raise _Short(f"{url} must send {total} bytes; got {done}")
             check_file(part, file)
             if published is not None:
                 check_digests({"md5": _md5_of(part)}, {"md5": published}, url)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
 
 
 def _md5_of(path: Path) -> str:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recneg.datasets.checking import sha256_of
 from recneg.errors import IntegrityError
+from recneg.files import atomic_path
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,10 +27,12 @@ def write_copy(folder: Path, key: str, card: Card, frames: dict[str, pl.DataFram
     digests = {}
     for role, frame in frames.items():
         path = folder / f"{key}.{role}.parquet"
-        _replace(path, lambda part, frame=frame: frame.write_parquet(part, compression="zstd"))  # type: ignore[misc]
+        with atomic_path(path) as part:
+            frame.write_parquet(part, compression="zstd")
         digests[role] = sha256_of(path)
     manifest = json.dumps({"source": _source(card), "sha256": digests}, indent=1)
-    _replace(folder / f"{key}.json", lambda part: part.write_text(manifest, "utf-8"))
+    with atomic_path(folder / f"{key}.json") as part:
+        part.write_text(manifest, "utf-8")
 
 
 def has_copy(folder: Path, key: str, card: Card) -> bool:
@@ -71,16 +71,3 @@ def _source(card: Card) -> str:
     """Fingerprint what a parsed copy depends on: the version, the files and how they are read."""
     parts = card.model_dump_json(include={"files", "tables", "titles", "folds", "counts"})
     return hashlib.sha256(f"{VERSION}\n{parts}".encode()).hexdigest()
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    handle, name = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
-    os.close(handle)
-    part = Path(name)
-    try:
-        write(part)
-        with part.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
