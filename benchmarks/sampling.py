@@ -34,14 +34,16 @@ def batches_of(train: Interactions, size: int, most: int, seed: int) -> list[NDA
     return list(users[: whole * size].reshape(whole, size))
 
 
-def rate(side: Any, batches: list[Any], count: int, seconds: float, position: int) -> float:
-    """Return draws a second, over whole calls that together take at least `seconds`."""
-    drawn, started = 0, time.perf_counter()
+def rate(
+    side: Any, batches: list[Any], count: int, seconds: float, position: int
+) -> tuple[float, float]:
+    """Return draws a second and cores at work, over whole calls of at least `seconds` together."""
+    drawn, processor, started = 0, time.process_time(), time.perf_counter()
     for batch in itertools.islice(itertools.cycle(batches), position, None):
         drawn += side(batch, count).size
         elapsed = time.perf_counter() - started
         if elapsed >= seconds:
-            return drawn / elapsed
+            return drawn / elapsed, (time.process_time() - processor) / elapsed
     raise AssertionError("unreachable")
 
 
@@ -61,14 +63,15 @@ def measure(
     batches = {name: [side.rows(batch) for batch in users] for name, side in sides.items()}
     checked = max(1, options.checked // (count * options.batch))
     found: dict[str, dict[str, Any]] = {
-        name: {"rates": [], "leaked": leaked(side, train, users[:checked], count)}
+        name: {"rates": [], "cores": [], "leaked": leaked(side, train, users[:checked], count)}
         for name, side in sides.items()
     }  # which also compiles
     for number in range(options.rounds):
         for name, side in sides.items():
             position = number * 37 % len(users)
-            speed = rate(side, batches[name], count, options.seconds, position)
+            speed, cores = rate(side, batches[name], count, options.seconds, position)
             found[name]["rates"].append(speed)
+            found[name]["cores"].append(cores)
     return found
 
 
@@ -114,6 +117,8 @@ def main() -> None:
         "Million negatives a second: median [lowest to highest] over the rounds.",
         "recneg / side: median over rounds of the ratio of the two rates.",
         "NumPy and LensKit run on one thread in every row.",
+        "cores got: processor time over wall time. Where that is far below the number of threads, "
+        "other processes had the cores, or the batch is too small to be split.",
         f"popularity: exponent {EXPONENT}, LensKit's 1.",
         *(f"{name} {reason}" for name, reason in skipped.items()),
     ]
@@ -132,8 +137,10 @@ def speeds(results: list[dict[str, Any]], names: list[str]) -> Table:
         for name in names[1:]:
             pairs = zip(sides["recneg"]["rates"], sides[name]["rates"], strict=True)
             row.append(f"{median(ours / theirs for ours, theirs in pairs):.2f}")
+        row.append(f"{median(sides['recneg']['cores']):.1f}")
         rows.append(row)
     headers = ["data, law", "threads", *names, *(f"recneg / {name}" for name in names[1:])]
+    headers.append("cores got by recneg")
     return Table("Negatives, millions a second", headers, rows)
 
 

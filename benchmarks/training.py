@@ -137,7 +137,9 @@ def main() -> None:
     }
     notes = [
         "Million positives a second: median [lowest to highest] over the rounds; recneg / side: "
-        "median over rounds of the ratio; skipped: expected share of triples without an update.",
+        "median over rounds of the ratio; skipped: expected share of triples without an update; "
+        "cores got: processor time over wall time of each side. Where that is far below the number "
+        "of threads, other processes had the cores, and the row says nothing about threads.",
         *(
             f"recneg with an {state}: import {imported:.2f} s, first fit of a tiny data set "
             f"{fitted:.2f} s."
@@ -153,11 +155,15 @@ def main() -> None:
         trainers = Trainers(train, options.epochs)
         for factors, threads in itertools.product(options.factors, options.threads):
             seconds: dict[str, list[float]] = {name: [] for name in names}
+            cores: dict[str, list[float]] = {name: [] for name in names}
             for number, name in itertools.product(range(options.rounds), names):
+                processor, clock = time.process_time(), time.perf_counter()
                 seconds[name].append(getattr(trainers, name)(factors, threads, number))
+                processor = time.process_time() - processor
+                cores[name].append(processor / (time.perf_counter() - clock))
             rates = {name: [len(train) / one for one in found] for name, found in seconds.items()}
             what = {"data": data, "factors": factors, "threads": threads, "rates": rates}
-            record["results"].append(what | {"skipped": trainers.skipped()})
+            record["results"].append(what | {"cores": cores, "skipped": trainers.skipped()})
             medians = {name: f"{median(found) / 1e6:.2f}" for name, found in rates.items()}
             print(f"  {factors} factors, {threads} threads: {medians} M/s", flush=True)
             write(options.output, record, [summary(record["results"], names)], notes)
@@ -175,9 +181,10 @@ def summary(results: list[dict[str, Any]], names: list[str]) -> Table:
         for name in names[1:]:
             pairs = zip(result["rates"]["recneg"], result["rates"][name], strict=True)
             row.append(f"{median(ours / theirs for ours, theirs in pairs):.2f}")
+        row.append(" / ".join(f"{median(result['cores'][name]):.1f}" for name in names))
         rows.append([*row, *(f"{result['skipped'][name]:.1%}" for name in names[1:])])
     headers = ["data", "threads", *names, *(f"recneg / {name}" for name in names[1:])]
-    headers += [f"{name} skipped" for name in names[1:]]
+    headers += ["cores got", *(f"{name} skipped" for name in names[1:])]
     return Table("Positives, millions a second", headers, rows)
 
 
