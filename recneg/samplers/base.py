@@ -19,7 +19,7 @@ __all__ = ["Negatives", "Sampler"]
 
 ROW_LIMIT = 2**63 - 1
 
-BLOCK_DRAWS = 1 << 14
+BLOCK_DRAWS = 1 << 12
 """Draws that one task makes: a fraction of a millisecond, far above the cost of handing it over."""
 
 

@@ -1,8 +1,11 @@
-"""The kernels that draw from a `Law`: one for a batch, one inlined part for the trainers.
+"""The kernels that draw from a `Law`: for a batch, and for the trainers' blocks of users.
 
-Draws are made for one user at a time, several together: all of them take each step of the
-bisection of the user's history in turn. The steps of different draws do not wait for each other
-and mispredict no branch, which makes 64 draws some four times as fast as 64 searches.
+Draws come in groups: the consecutive rows of one user, each with the same number of slots. In a
+batch a group is a row; in training it holds all positives of a user. The draws of a group take
+each step of the bisection of the user's history together. The steps of different draws do not
+wait for each other and mispredict no branch, which makes 64 draws some three times as fast as 64
+searches. Each phase below is one call for all groups, because a call that passes arrays costs more
+in reference counting than a draw does.
 """
 
 from __future__ import annotations
@@ -12,106 +15,142 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recneg.jit import inlined, kernel
+from recneg.jit import kernel
 from recneg.keys import bounded, bounded_wide, philox, rejected, word
 from recneg.samplers.law import UNIFORM, Law
 
-__all__ = ["draw_for_user", "draw_rows"]
+__all__ = ["draw_groups", "draw_rows"]
 
 MAX_TRIES = 16
 """Rejections before a weighted law draws from its exact conditional law instead."""
+
+DRAWS_AT_ONCE = 2048
+"""Draws whose scratch memory, 32 KB, stays in the first cache."""
 
 U = np.uint64  # indices of this type spare Numba's check for negative ones
 _32 = np.uint64(32)
 
 
-@inlined
-def fill_words(k0: Any, k1: Any, first_row: Any, num_slots: Any, words: Any) -> Any:
-    """Fill the attempt-0 words of consecutive rows, `num_slots` each; two slots share a block."""
-    x2 = x3 = np.uint32(0)
-    for index in range(words.size):
-        slot = index % num_slots
-        if slot & 1:
-            words[U(index)] = (np.uint64(x3) << _32) | np.uint64(x2)
-        else:
-            row = np.uint64(first_row + index // num_slots)
-            x0, x1, x2, x3 = philox(
-                np.uint32(row), np.uint32(row >> _32), np.uint32(slot >> 1), np.uint32(0), k0, k1
-            )
-            words[U(index)] = (np.uint64(x1) << _32) | np.uint64(x0)
+@kernel
+def fill_words(
+    k0: np.uint32,
+    k1: np.uint32,
+    first_rows: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    num_slots: int,
+    words: NDArray[np.uint64],
+) -> None:
+    """Fill the attempt-0 words of all groups; two slots of a row share a Philox block."""
+    filled = 0
+    for group in range(first_rows.size):
+        for offset in range(counts[U(group)]):
+            row = np.uint64(first_rows[U(group)] + offset)
+            low, high = np.uint32(row), np.uint32(row >> _32)
+            for slot in range(0, num_slots, 2):
+                x0, x1, x2, x3 = philox(low, high, np.uint32(slot >> 1), np.uint32(0), k0, k1)
+                words[U(filled)] = (np.uint64(x1) << _32) | np.uint64(x0)
+                if slot + 1 < num_slots:
+                    words[U(filled + 1)] = (np.uint64(x3) << _32) | np.uint64(x2)
+                filled += min(num_slots - slot, 2)
 
 
-@inlined
+@kernel
 def draw_uniform(
-    num_items: Any,
-    indices: Any,
-    begin: Any,
-    end: Any,
-    k0: Any,
-    k1: Any,
-    first_row: Any,
-    num_slots: Any,
-    words: Any,
-    places: Any,
-    out: Any,
-) -> Any:
+    law: Law,
+    k0: np.uint32,
+    k1: np.uint32,
+    users: NDArray[np.int64],
+    first_rows: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    num_slots: int,
+    words: NDArray[np.uint64],
+    places: NDArray[np.int32],
+    out: NDArray[np.int32],
+) -> None:
     """Rank shifting: draw a rank among the free items, then skip the excluded ones below it."""
-    n = num_items - (end - begin)
-    for index in range(words.size):
-        rank, low_half = bounded(words[U(index)], n)
-        attempt = 0
-        while rejected(low_half, n):
-            attempt += 1
-            x = word(k0, k1, first_row + index // num_slots, index % num_slots, attempt)
-            rank, low_half = bounded(x, n)
-        out[U(index)] = rank
-        places[U(index)] = 0
-    remaining = np.int32(end - begin)
-    while remaining > 0:  # how many excluded items have at most `rank` free items below them
-        half = np.int32((remaining + np.int32(1)) >> np.int32(1))
-        for index in range(words.size):
-            place = np.int32(places[U(index)] + half - np.int32(1))
-            below = np.int32(indices[U(begin + place)] - place) <= out[U(index)]
-            places[U(index)] = np.int32(place + 1) if below else places[U(index)]
-        remaining = np.int32(remaining - half)
-    for index in range(words.size):
-        out[U(index)] += places[U(index)]
+    _, num_items, indptr, indices, _, _, _, _, _, _ = law
+    begin, end, start = np.int64(0), np.int64(0), 0
+    for group in range(users.size):
+        if indptr.size > 0:
+            begin, end = indptr[U(users[U(group)])], indptr[U(users[U(group)] + 1)]
+        n: Any = num_items - (end - begin)
+        stop = start + counts[U(group)] * num_slots
+        for index in range(start, stop):
+            if n == 0:
+                out[U(index)] = -1
+                continue
+            rank, low_half = bounded(words[U(index)], n)
+            attempt = 0
+            while rejected(low_half, n):
+                attempt += 1
+                row = first_rows[U(group)] + (index - start) // num_slots
+                rank, low_half = bounded(word(k0, k1, row, (index - start) % num_slots, attempt), n)
+            out[U(index)] = rank
+            places[U(index)] = 0
+        remaining = np.int32(end - begin) if n > 0 else np.int32(0)
+        while remaining > 0:  # how many excluded items have at most `rank` free items below them
+            half = np.int32((remaining + np.int32(1)) >> np.int32(1))
+            for index in range(start, stop):
+                place = np.int32(places[U(index)] + half - np.int32(1))
+                below = np.int32(indices[U(begin + place)] - place) <= out[U(index)]
+                places[U(index)] = np.int32(place + 1) if below else places[U(index)]
+            remaining = np.int32(remaining - half)
+        if n > 0:
+            for index in range(start, stop):
+                out[U(index)] += places[U(index)]
+        start = stop
 
 
-@inlined
+@kernel
 def draw_weighted(
-    num_items: Any,
-    indices: Any,
-    begin: Any,
-    end: Any,
-    alias: Any,
-    k0: Any,
-    k1: Any,
-    first_row: Any,
-    num_slots: Any,
-    words: Any,
-    places: Any,
-    out: Any,
-) -> Any:
-    """Alias draws; those that hit an excluded item become -1 and are left to `redraw`."""
-    for index in range(words.size):
-        item, fraction = bounded(words[U(index)], num_items)
-        if fraction >= alias[U(item), U(0)]:
-            item = np.int64(alias[U(item), U(1)])
-        out[U(index)] = -1 if rejected(fraction, num_items) else item
-        places[U(index)] = 0
-    if end > begin:
+    law: Law,
+    k0: np.uint32,
+    k1: np.uint32,
+    users: NDArray[np.int64],
+    first_rows: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    num_slots: int,
+    words: NDArray[np.uint64],
+    places: NDArray[np.int32],
+    out: NDArray[np.int32],
+) -> None:
+    """Alias draws; the few that hit an excluded item go on alone in `redraw`."""
+    _, num_items, indptr, indices, alias, prefix, _, residual, gap_start, gaps = law
+    exclude = indptr.size > 0
+    begin, end, start = np.int64(0), np.int64(0), 0
+    for group in range(users.size):
+        user = U(users[U(group)])
+        if exclude:
+            begin, end = indptr[user], indptr[user + U(1)]
+        stop = start + counts[U(group)] * num_slots
+        for index in range(start, stop):
+            item, fraction = bounded(words[U(index)], num_items)
+            if fraction >= alias[U(item), U(0)]:
+                item = np.int64(alias[U(item), U(1)])
+            out[U(index)] = -1 if rejected(fraction, num_items) else item
+            places[U(index)] = 0
         remaining = np.int32(end - begin)
         while remaining > 1:  # the last excluded item that is at most the drawn one
             half = np.int32(remaining >> np.int32(1))
-            for index in range(words.size):
+            for index in range(start, stop):
                 place = np.int32(places[U(index)] + half)
                 below = indices[U(begin + place)] <= out[U(index)]
                 places[U(index)] = place if below else places[U(index)]
             remaining = np.int32(remaining - half)
-        for index in range(words.size):
-            seen = indices[U(begin + places[U(index)])] == out[U(index)]
-            out[U(index)] = -1 if seen else out[U(index)]
+        for index in range(start, stop):
+            item = out[U(index)]
+            if item < 0 or (end > begin and indices[U(begin + places[U(index)])] == item):
+                if exclude and residual[user] == 0:
+                    out[U(index)] = -1
+                    continue
+                out[U(index)] = redraw(
+                    num_items, indices, begin, end, alias, prefix,
+                    residual[user] if exclude else np.int64(0),
+                    gap_start[user] if exclude else np.int64(-1), gaps, k0, k1,
+                    first_rows[U(group)] + (index - start) // num_slots,
+                    (index - start) % num_slots,
+                )  # fmt: skip
+        start = stop
 
 
 @kernel
@@ -200,60 +239,29 @@ def free_item_at(
     return low
 
 
-@inlined
-def draw_for_user(
-    kind: Any,
-    num_items: Any,
-    indptr: Any,
-    indices: Any,
-    alias: Any,
-    prefix: Any,
-    residual: Any,
-    gap_start: Any,
-    gaps: Any,
-    k0: Any,
-    k1: Any,
-    user: Any,
-    first_row: Any,
-    num_slots: Any,
-    words: Any,
-    places: Any,
-    out: Any,
-) -> Any:
-    """Draw `num_slots` items for each of ``out.size // num_slots`` consecutive rows of one user.
+@kernel
+def draw_groups(
+    law: Law,
+    k0: np.uint32,
+    k1: np.uint32,
+    users: NDArray[np.int64],
+    first_rows: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    num_slots: int,
+    words: NDArray[np.uint64],
+    places: NDArray[np.int32],
+    out: NDArray[np.int32],
+) -> None:
+    """Draw `num_slots` items for each of ``counts[g]`` rows from ``first_rows[g]`` of ``users[g]``.
 
-    `words` (uint64) and `places` (int32) are scratch of the size of `out` (int32). Returns the
-    user's free mass, in items or units of weight; where it is 0, `out` is filled with -1.
+    `words` and `places` are scratch of the size of `out`, the sum of ``counts * num_slots``. A user
+    without an admissible item gets -1.
     """
-    begin, end = np.int64(0), np.int64(0)
-    if indptr.size > 0:
-        begin, end = indptr[U(user)], indptr[U(user + 1)]
-    if kind == UNIFORM:
-        free = num_items - (end - begin)
+    fill_words(k0, k1, first_rows, counts, num_slots, words)
+    if law.kind == UNIFORM:
+        draw_uniform(law, k0, k1, users, first_rows, counts, num_slots, words, places, out)
     else:
-        free = residual[U(user)] if indptr.size > 0 else prefix[U(num_items)]
-    if free == 0:
-        for index in range(out.size):
-            out[U(index)] = -1
-    else:
-        fill_words(k0, k1, first_row, num_slots, words)
-        if kind == UNIFORM:
-            draw_uniform(
-                num_items, indices, begin, end, k0, k1, first_row, num_slots, words, places, out
-            )
-        else:
-            draw_weighted(
-                num_items, indices, begin, end, alias, k0, k1, first_row, num_slots, words, places,
-                out,
-            )  # fmt: skip
-            for index in range(out.size):
-                if out[U(index)] < 0:
-                    out[U(index)] = redraw(
-                        num_items, indices, begin, end, alias, prefix, free,
-                        gap_start[U(user)] if indptr.size > 0 else -1, gaps,
-                        k0, k1, first_row + index // num_slots, index % num_slots,
-                    )  # fmt: skip
-    return free
+        draw_weighted(law, k0, k1, users, first_rows, counts, num_slots, words, places, out)
 
 
 @kernel
@@ -267,20 +275,45 @@ def draw_rows(
     log_q: NDArray[np.float32],
 ) -> None:
     """Fill `items` and `log_q`, (batch, num_negatives): -1 and -inf where a user has no item."""
-    kind, num_items, indptr, indices, alias, prefix, log_share, residual, gap_start, gaps = law
     num_slots = items.shape[1]
-    words = np.empty(num_slots, np.uint64)
-    places = np.empty(num_slots, np.int32)
-    out = np.empty(num_slots, np.int32)
-    log_total = 0.0 if kind == UNIFORM else np.log(np.float64(prefix[num_items]))
-    for r in range(users.size):
-        free = draw_for_user(
-            kind, num_items, indptr, indices, alias, prefix, residual, gap_start, gaps,
-            k0, k1, users[r], rows[r], num_slots, words, places, out,
+    if num_slots == 0:
+        return
+    together = max(DRAWS_AT_ONCE // num_slots, 1)
+    words = np.empty(together * num_slots, np.uint64)
+    places = np.empty(together * num_slots, np.int32)
+    out = np.empty(together * num_slots, np.int32)
+    counts = np.ones(together, np.int64)
+    for start in range(0, users.size, together):
+        stop = min(start + together, users.size)
+        size = (stop - start) * num_slots
+        draw_groups(
+            law, k0, k1, users[start:stop], rows[start:stop], counts[: stop - start], num_slots,
+            words[:size], places[:size], out[:size],
         )  # fmt: skip
-        log_free = np.log(np.float64(free)) - log_total
+        _write(law, users[start:stop], out[:size], items[start:stop], log_q[start:stop])
+
+
+@kernel
+def _write(
+    law: Law,
+    users: NDArray[np.int64],
+    out: NDArray[np.int32],
+    items: NDArray[np.int64],
+    log_q: NDArray[np.float32],
+) -> None:
+    """Copy drawn items and state their log-probabilities."""
+    kind, num_items, indptr, _, _, prefix, log_share, residual, _, _ = law
+    num_slots = items.shape[1]
+    total = np.float64(num_items) if kind == UNIFORM else np.float64(prefix[num_items])
+    for r in range(users.size):
+        free, user = total, U(users[U(r)])
+        if indptr.size > 0 and kind == UNIFORM:
+            free = np.float64(num_items - (indptr[user + U(1)] - indptr[user]))
+        elif indptr.size > 0:
+            free = np.float64(residual[user])
+        log_free = np.log(free) if kind == UNIFORM else np.log(free) - np.log(total)
         for slot in range(num_slots):
-            item = out[U(slot)]
+            item = out[U(r * num_slots + slot)]
             items[U(r), U(slot)] = item
             if item < 0:
                 log_q[U(r), U(slot)] = -np.inf

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from recneg.jit import inlined, kernel, kernel_fast
 from recneg.keys import Key, philox
 from recneg.losses.bpr import bpr_weight
-from recneg.samplers.draws import draw_for_user
+from recneg.samplers.draws import draw_groups
 from recneg.samplers.law import Law
 
 __all__ = ["BLOCK_USERS", "bpr_users", "random_factors"]
@@ -125,7 +125,6 @@ def bpr_users(
     drawn in the order of `users`; else it is empty. `regularization` is for users, positives,
     negatives and biases.
     """
-    kind, num_items, l_indptr, l_indices, alias, prefix, _, residual, gap_start, gaps = law
     with_bias = item_biases.size > 0
     rate32 = np.float32(rate)
     decay_user = np.float32(1.0 - rate * regularization[0])
@@ -135,33 +134,25 @@ def bpr_users(
     loss, correct, updates, pairs = 0.0, 0, 0, 0
     for start in range(0, users.size, BLOCK_USERS):
         stop = min(start + BLOCK_USERS, users.size)
-        size, widest = 0, 0
-        for index in range(start, stop):
-            count = indptr[users[index] + 1] - indptr[users[index]]
-            size += count
-            widest = max(widest, count)
-        owner = np.empty(size, np.int32)
+        members = users[start:stop].astype(np.int64)
+        first_rows = indptr[members]
+        counts = indptr[members + 1] - first_rows
+        size = counts.sum()
+        owner = np.repeat(members, counts)
         positive = np.empty(size, np.int32)
-        drawn = np.empty(size * num_slots, np.int32)
-        words = np.empty(widest * num_slots, np.uint64)
-        places = np.empty(widest * num_slots, np.int32)
         filled = 0
-        for index in range(start, stop):
-            user = users[index]
-            begin = indptr[user]
-            count = indptr[user + 1] - begin
-            owner[filled : filled + count] = user
-            positive[filled : filled + count] = indices[begin : begin + count]
-            out = drawn[filled * num_slots : (filled + count) * num_slots]
-            if negatives.size > 0:
-                out[:] = negatives[pairs : pairs + out.size]
-            elif count > 0:
-                draw_for_user(
-                    kind, num_items, l_indptr, l_indices, alias, prefix, residual, gap_start, gaps,
-                    k0, k1, user, begin, num_slots, words[: out.size], places[: out.size], out,
-                )  # fmt: skip
-            filled += count
-            pairs += out.size
+        for index in range(members.size):
+            for row in range(first_rows[index], first_rows[index] + counts[index]):
+                positive[filled] = indices[row]
+                filled += 1
+        drawn = np.empty(size * num_slots, np.int32)
+        if negatives.size > 0:
+            drawn[:] = negatives[pairs : pairs + drawn.size]
+        else:
+            words = np.empty(drawn.size, np.uint64)
+            places = np.empty(drawn.size, np.int32)
+            draw_groups(law, k0, k1, members, first_rows, counts, num_slots, words, places, drawn)
+        pairs += drawn.size
         order = np.empty(size, np.int32)
         _shuffle(s0, s1, first_block + start // BLOCK_USERS, size, order)
         product = 1.0  # of probabilities: one logarithm serves many pairs
