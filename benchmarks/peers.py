@@ -57,7 +57,7 @@ class ImplicitBPR:
     ) -> None:
         from implicit.bpr import BayesianPersonalizedRanking
 
-        self._matrix = train.to_scipy().copy()  # it asks for writable arrays
+        self._matrix = train.to_scipy()
         self._model = BayesianPersonalizedRanking(
             factors=factors,
             learning_rate=learning_rate,

@@ -167,12 +167,15 @@ class Interactions:
     # -- conversions ---------------------------------------------------------------------------
 
     def to_scipy(self) -> csr_matrix[Any]:
-        """Return a SciPy CSR matrix of the weights, or of ones; the indices are shared."""
+        """Return a SciPy CSR matrix of the weights, or of ones.
+
+        Its arrays are writable copies: libraries with compiled code refuse read-only ones.
+        """
         from scipy.sparse import csr_matrix
 
         data = np.ones(len(self), np.float32) if self.weights is None else self.weights
         shape = (self.num_users, self.num_items)
-        matrix = csr_matrix((data, self.indices, self.indptr), shape=shape, copy=False)
+        matrix = csr_matrix((data, self.indices, self.indptr), shape=shape, copy=True)
         matrix.has_sorted_indices = True
         return matrix
 

@@ -398,3 +398,16 @@ def test_a_file_like_path_is_accepted_as_text(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("user,item\n1,2\n")
     assert contents(Interactions.from_file(str(path))) == [(1, 2)]
+
+
+def test_implicit_can_train_on_the_scipy_matrix() -> None:
+    """Compiled libraries refuse read-only arrays."""
+    from implicit.bpr import BayesianPersonalizedRanking
+
+    data = Interactions.from_arrays([0, 0, 1, 2], [0, 1, 1, 2])
+    matrix = data.to_scipy()
+    model = BayesianPersonalizedRanking(factors=2, iterations=1, num_threads=1, random_state=0)
+    model.fit(matrix, show_progress=False)
+    matrix.data[:] = 5
+    matrix.indices[:] = 0
+    assert data.indices.tolist() == [0, 1, 1, 2]
