@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 .PHONY: demo test check bounds bench reproduce clean
 
 demo: $(VENV)/demo.stamp  ## the main job on the bundled MovieLens sample, with a report in runs/demo
-	$(BIN)/recneg compare --data sample --out runs/demo
+	$(BIN)/recneg compare --data sample --threads 1 --out runs/demo
 
 test: $(VENV)/dev.stamp  ## every quick test, README and docs examples included
 	$(BIN)/python -m pytest -q

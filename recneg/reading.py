@@ -202,7 +202,8 @@ def read_table(path: Path) -> tuple[pl.DataFrame, bool]:
     import polars as pl
 
     if not path.is_file():
-        raise FileNotFoundError(f"the file must exist; got {path}")
+        what = "be a file, not a folder" if path.is_dir() else "exist"
+        raise FileNotFoundError(f"the file must {what}; got {path}")
     name = path.name.lower()
     if name.endswith((".parquet", ".pq")):
         try:

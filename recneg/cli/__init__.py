@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             result_action="return_value",
         )
     except CycloptsError as error:
-        _fail(_one_line(str(error)) + " (recneg --help lists commands and options)", 2)
+        _fail(_one_line(str(error)) + " (see recneg COMMAND --help)", 2)
     except (DataUnavailableError, IntegrityError) as error:
         _fail(str(error), 1)
     except BrokenPipeError:  # the reader has gone: `recneg datasets | head -1`

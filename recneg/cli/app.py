@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from recneg.cli.options import DataOptions, ModelOptions
+from recneg.cli.options import DataOptions, ModelOptions, SourceOptions
 
 __all__ = ["app"]
 
@@ -16,7 +16,7 @@ app = App(
     help="Negative sampling for implicit-feedback recommenders: draw, train, evaluate honestly.",
     version_flags=["--version"],
     suppress_keyboard_interrupt=False,
-    help_format="plaintext",
+    help_format="markdown",
     default_parameter=Parameter(negative_iterable=(), show_env_var=False),
 )
 
@@ -39,6 +39,7 @@ DEFAULT_SAMPLERS = (
 
 DATA = DataOptions()
 MODEL = ModelOptions()
+SOURCE = SourceOptions()
 
 
 @app.command
@@ -59,12 +60,13 @@ def compare(
     Parameters
     ----------
     samplers
-        Names, each with options if wanted: popularity:exponent=0.5,unseen=false.
+        Laws, separated by spaces: uniform or popularity, each with options if wanted, as in
+        popularity:exponent=0.5,unseen=false.
     k
         Length of the recommendation lists.
     out
         Folder for the table (Parquet and Markdown), a plot of NDCG against training time, and the
-        exact configuration. Needs matplotlib: pip install 'recneg[report]'.
+        exact configuration. Needs matplotlib.
     """
     from recneg.cli.compare import run
 
@@ -87,7 +89,8 @@ def train(
     out
         File to write, such as model.safetensors.
     sampler
-        Law of the negatives, such as popularity:exponent=0.5.
+        Law of the negatives: uniform or popularity, with options if wanted, as in
+        popularity:exponent=0.5,unseen=false.
     checkpoint
         File to write during training and to go on from if it is there.
     """
@@ -131,6 +134,9 @@ def recommend(
 ) -> None:
     """Print a user's best unseen items, with titles where the data have them.
 
+    Unseen means in neither train nor validation; the last column marks items that are in test. The
+    data are loaded again from where they were in training.
+
     Parameters
     ----------
     model
@@ -151,7 +157,8 @@ def sample(
     *,
     sampler: str = "uniform",
     num_negatives: int = 1,
-    data: Annotated[DataOptions, Parameter(name="*")] = DATA,
+    exhausted: Literal["error", "mask"] = "error",
+    data: Annotated[SourceOptions, Parameter(name="*")] = SOURCE,
 ) -> None:
     """Draw negatives for every interaction of a data set or file.
 
@@ -164,13 +171,16 @@ def sample(
     out
         Parquet file to write.
     sampler
-        Law of the negatives, such as popularity:exponent=0.5.
+        Law of the negatives: uniform or popularity, with options if wanted, as in
+        popularity:exponent=0.5,unseen=false.
     num_negatives
         Negatives for each interaction.
+    exhausted
+        What to do for users without any item to draw: stop, or leave their rows out (mask).
     """
     from recneg.cli.sample import run
 
-    run(out, sampler, num_negatives, data)
+    run(out, sampler, num_negatives, exhausted, data)
 
 
 @app.command

@@ -39,7 +39,7 @@ def run(
     if not makers:
         raise InvalidDataError("there must be at least one sampler; got none")
     if out is not None and find_spec("matplotlib") is None:
-        raise InvalidDataError("--out draws a plot with matplotlib: pip install 'recneg[report]'")
+        raise InvalidDataError("--out draws a plot, which needs matplotlib: pip install matplotlib")
     loaded = load_data(data)
     split = make_split(loaded, data)
     options = trainer_options(model, data.seed)

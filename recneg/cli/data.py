@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from recneg.cli.options import DataOptions
+from recneg.cli.options import DataOptions, SourceOptions
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
 from recneg.splits import Split, carve_validation, leave_last_out, random_split, time_split
@@ -29,7 +29,7 @@ class LoadedData:
     note: str | None = None
 
 
-def load_data(options: DataOptions) -> LoadedData:
+def load_data(options: SourceOptions) -> LoadedData:
     """Load what ``--data`` names: a built-in data set, a simulation or a file."""
     from recneg.datasets import load, names
 

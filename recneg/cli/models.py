@@ -55,10 +55,10 @@ def train_model(
     if loaded.note:
         console.print(loaded.note)
     console.print(f"{data.data}: {split!r}")
-    if last is not None:
-        scores = [epoch.validation for epoch in estimator.history if epoch.validation is not None]
-        best = f", best validation NDCG@20 {max(scores):.4f}" if scores else ""
-        console.print(f"{last.epoch} epochs in {last.seconds:.2f} s{best}; saved {out}")
+    scores = [epoch.validation for epoch in estimator.history if epoch.validation is not None]
+    best = f", best validation NDCG@20 {max(scores):.4f}" if scores else ""
+    seconds = 0.0 if last is None else last.seconds
+    console.print(f"{len(estimator.history)} epochs in {seconds:.2f} s{best}; saved {out}")
     console.print(f"next: recneg evaluate {out}")
 
 
@@ -99,14 +99,14 @@ def recommend_items(path: Path, user: str, n: int) -> None:
         if item < 0:
             break
         label = item if split.train.item_ids is None else split.train.item_ids[item]
-        title = "" if loaded.titles is None else str(loaded.titles[item])
+        title = [] if loaded.titles is None else [str(loaded.titles[item])]
         mark = "yes" if item in held_out else ""
-        rows.append([str(rank), str(label), title, f"{score:.3f}", mark])
+        rows.append([str(rank), str(label), *title, f"{score:.3f}", mark])
     print_table(
         f"user {user}, who has {len(seen)} items in train and validation",
-        ["rank", "item", "title", "score", "in test"],
+        ["rank", "item", *([] if loaded.titles is None else ["title"]), "score", "in test"],
         rows,
-        left=(2,),
+        left=() if loaded.titles is None else (2,),
     )
 
 

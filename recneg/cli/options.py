@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["DataOptions", "ModelOptions"]
+__all__ = ["DataOptions", "ModelOptions", "SourceOptions"]
 
 
 @dataclass(frozen=True)
-class DataOptions:
-    """Which interactions, and how they are split.
+class SourceOptions:
+    """Which interactions.
 
     Parameters
     ----------
@@ -20,17 +20,18 @@ class DataOptions:
         Keep interactions with at least this rating.
     fold
         Official fold, for data sets that have them (movielens-100k: u1 to u5, ua, ub).
-    user, item, weight, timestamp
-        Columns of a file, if their names are unusual.
+    user
+        Column of the user ids in a file; found by its name if not given.
+    item
+        Column of the item ids in a file; found by its name if not given.
+    weight
+        Column of ratings or counts, which a threshold needs; found by its name if not given.
+    timestamp
+        Column of times, which splits by time need; found by its name if not given.
     ids
         Kind of the ids in a text file.
-    split
-        How to hold out: the data set's own split, at random per user, each user's last, or the
-        newest. auto: the data set's own if it has one, else random.
-    test, validation
-        Shares to hold out (random, time). Leave-last holds out one each.
     seed
-        Seed of the split, of training and of drawing.
+        Seed of everything random: simulation, splits, training, draws.
     """
 
     data: str = "sample"
@@ -41,10 +42,27 @@ class DataOptions:
     weight: str | None = None
     timestamp: str | None = None
     ids: Literal["integer", "string"] = "integer"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class DataOptions(SourceOptions):
+    """Which interactions, and how they are split.
+
+    Parameters
+    ----------
+    split
+        How to hold out: the data set's own split (given), at random per user, each user's last
+        interactions, or the newest of all (time). auto: given if there is one, else random.
+    test
+        Share held out for test (random, time); leave-last holds out one for each user.
+    validation
+        Share held out for choosing the epoch (random, time), or carved from a given train part.
+    """
+
     split: Literal["auto", "given", "random", "leave-last", "time"] = "auto"
     test: float = 0.2
     validation: float = 0.1
-    seed: int = 0
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recneg.cli.data import load_data
-from recneg.cli.options import DataOptions
+from recneg.cli.options import SourceOptions
 from recneg.cli.tables import stdout
 from recneg.errors import InvalidDataError
 from recneg.files import atomic_path
@@ -20,26 +20,37 @@ from recneg.samplers.catalogue import parse_sampler
 __all__ = ["run"]
 
 
-def run(out: Path, sampler: str, num_negatives: int, data: DataOptions) -> None:
+def run(
+    out: Path,
+    sampler: str,
+    num_negatives: int,
+    exhausted: Literal["error", "mask"],
+    data: SourceOptions,
+) -> None:
     """Draw for every row and write Parquet: row, user, item, log_q."""
     import polars as pl
 
     if num_negatives < 1:
         raise InvalidDataError(f"num_negatives must be at least 1; got {num_negatives}")
+    if out.suffix not in (".parquet", ".pq"):
+        raise InvalidDataError(f"the output is Parquet and its name must say so; got {out}")
     if not out.resolve().parent.is_dir():
         raise InvalidDataError(f"the folder of {out} must exist; got {out.resolve().parent}")
     make = parse_sampler(sampler)
     interactions = load_data(data).interactions
     rows, users = _rows(data, interactions)
-    negatives = make(interactions).sample(users, num_negatives, key=data.seed, rows=rows)
-    items = negatives.items.reshape(-1)
-    owners = np.repeat(users, num_negatives)
+    negatives = make(interactions).sample(
+        users, num_negatives, key=data.seed, rows=rows, exhausted=exhausted
+    )
+    drawn = negatives.mask.reshape(-1)
+    items = negatives.items.reshape(-1)[drawn]
+    owners = np.repeat(users, num_negatives)[drawn]
     frame = pl.DataFrame(
         {
-            "row": np.repeat(rows, num_negatives),
+            "row": np.repeat(rows, num_negatives)[drawn],
             "user": owners if interactions.user_ids is None else interactions.user_ids[owners],
             "item": items if interactions.item_ids is None else interactions.item_ids[items],
-            "log_q": negatives.log_q.reshape(-1),
+            "log_q": negatives.log_q.reshape(-1)[drawn],
         }
     )
     with atomic_path(out) as path:
@@ -48,7 +59,7 @@ def run(out: Path, sampler: str, num_negatives: int, data: DataOptions) -> None:
 
 
 def _rows(
-    data: DataOptions, interactions: Interactions
+    data: SourceOptions, interactions: Interactions
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return row numbers and user indices: those of the file, or of the sorted interactions."""
     path = Path(data.data)

@@ -160,7 +160,10 @@ class Sampler(ABC):
 
     def _raise_exhausted(self, users: NDArray[np.int64]) -> None:
         without = np.unique(users)
-        named = ", ".join(str(user) for user in without[:5])
+        raw = self.interactions.user_ids
+        named = ", ".join(
+            str(user) if raw is None else f"{user} (id {raw[user]})" for user in without[:5]
+        )
         more = ", ..." if len(without) > 5 else ""
         raise NoNegativeError(
             f"every user must have an item that {type(self).__name__} may draw; "

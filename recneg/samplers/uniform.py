@@ -30,8 +30,8 @@ class Uniform(StaticSampler):
     >>> from recneg import Interactions, Uniform
     >>> data = Interactions.from_arrays([0, 0, 1], [0, 2, 1], num_items=4)
     >>> Uniform(data).sample([0, 1], 3, key=0).items
-    array([[1, 1, 3],
-           [2, 2, 2]])
+    array([[3, 3, 3],
+           [2, 0, 3]])
     """
 
     def _build(self) -> Law:

@@ -67,7 +67,7 @@ class BPR(FactorModel):
     seed : int, default 0
     num_threads : int, default 0
         0: every core. With one thread the same seed gives the same bits. More threads update the
-        factors without locks, so that results depend on timing in their last digits.
+        factors without locks; results then depend on timing, as much as on the seed.
 
     Attributes
     ----------
