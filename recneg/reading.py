@@ -202,8 +202,9 @@ def read_table(path: Path) -> tuple[pl.DataFrame, bool]:
     import polars as pl
 
     if not path.is_file():
-        what = "be a file, not a folder" if path.is_dir() else "exist"
-        raise FileNotFoundError(f"the file must {what}; got {path}")
+        if path.is_dir():
+            raise FileNotFoundError(f"the data must be a file, not a folder; got {path}")
+        raise FileNotFoundError(f"the file must exist; got {path}")
     name = path.name.lower()
     if name.endswith((".parquet", ".pq")):
         try:

@@ -175,7 +175,7 @@ def test_missing_columns_and_files_are_errors(tmp_path: Path) -> None:
         read(tmp_path, "user,item\n1,2\n", user="who")
     with pytest.raises(FileNotFoundError, match=r"the file must exist; got .*nothing\.csv"):
         Interactions.from_file(tmp_path / "nothing.csv")
-    with pytest.raises(FileNotFoundError, match="the file must exist"):
+    with pytest.raises(FileNotFoundError, match="must be a file, not a folder"):
         Interactions.from_file(tmp_path)
 
 

@@ -219,3 +219,25 @@ def test_no_traceback_on_ctrl_c(
         run("compare", *FAST)
     assert exit_.value.code == 130
     assert capsys.readouterr().err.endswith("recneg: interrupted\n")
+
+
+def test_exhausted_users_are_named_or_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "clicks.csv", tmp_path / "negatives.parquet"
+    source.write_text("user,item\n7,1\n7,2\n9,1\n")
+    with pytest.raises(SystemExit):
+        run("sample", out, "--data", source)
+    assert "have none: 0 (id 7)" in capsys.readouterr().err
+    run("sample", out, "--data", source, "--exhausted", "mask")
+    assert pl.read_parquet(out).select("row", "user", "item").rows() == [(2, 9, 2)]
+    with pytest.raises(SystemExit):
+        run("sample", tmp_path / "n.csv", "--data", source)
+    assert "its name must say so" in capsys.readouterr().err
+
+
+def test_python_m_recneg() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "recneg", "--version"], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "0.1.0"
