@@ -83,7 +83,8 @@ def check_sampler(
     make : callable
         Builds the sampler from interactions, for example the class itself.
     interactions : Interactions, optional
-        Default: `contract_interactions`, which holds the hard cases.
+        Default: `contract_interactions`, which holds the hard cases. Other data must be small: the
+        checks look at the whole law of every user, a table users x items.
     draws : int
         Draws for each distribution test. On the default data 1,000,000 detect a popularity
         exponent that is 0.72 instead of 0.75 with power 0.9995, and a uniform share of 5 % mixed
