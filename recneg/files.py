@@ -9,7 +9,16 @@ from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
-__all__ = ["atomic_path"]
+from recneg.errors import InvalidDataError
+
+__all__ = ["atomic_path", "check_folder"]
+
+
+def check_folder(path: str | PathLike[str]) -> None:
+    """Check that the folder of a file to be written exists, before any work is done for it."""
+    folder = Path(path).resolve().parent
+    if not folder.is_dir():
+        raise InvalidDataError(f"the folder of {path} must exist; got {folder}")
 
 
 @contextmanager

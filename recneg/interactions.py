@@ -135,6 +135,25 @@ class Interactions:
         found[found] = self.indices[low[found]] == wanted[found]
         return np.asarray(found.reshape(u.shape), np.bool_)
 
+    def rows_of(self, users: ArrayLike) -> NDArray[np.int64]:
+        """Return the positions in `indices` of all interactions of `users`, user after user."""
+        u = check_ids(users, "user", self.num_users)
+        counts = self.user_counts()[u]
+        ends = np.cumsum(counts)
+        starts = np.repeat(self.indptr[u] - ends + counts, counts)
+        return starts + np.arange(starts.size)
+
+    def union(self, other: Interactions) -> Interactions:
+        """Return the pairs of either, in this id space, without weights and timestamps."""
+        return Interactions.from_arrays(
+            np.concatenate((self.users(), other.users())),
+            np.concatenate((self.indices, other.indices)),
+            num_users=self.num_users,
+            num_items=self.num_items,
+            user_ids=self.user_ids,
+            item_ids=self.item_ids,
+        )
+
     def user_index(self, raw: ArrayLike) -> NDArray[np.int64]:
         """Return the indices of raw user ids; `InvalidIdError` for one that does not occur."""
         return look_up(raw, self.user_ids, self.num_users, "user")

@@ -411,3 +411,16 @@ def test_implicit_can_train_on_the_scipy_matrix() -> None:
     matrix.data[:] = 5
     matrix.indices[:] = 0
     assert data.indices.tolist() == [0, 1, 1, 2]
+
+
+def test_rows_of_and_union_against_loops() -> None:
+    data = Interactions.from_arrays([0, 0, 2, 2, 2], [3, 1, 0, 4, 2], num_users=4, num_items=5)
+    rows = data.rows_of([2, 1, 0, 2])
+    expected = [row for user in (2, 1, 0, 2) for row in range(*data.indptr[user : user + 2])]
+    assert rows.tolist() == expected
+    assert data.rows_of([]).tolist() == []
+    other = Interactions.from_arrays([0, 1, 2], [1, 4, 3], num_users=4, num_items=5)
+    both = data.union(other)
+    for user in range(4):
+        assert set(both.items_of(user)) == {*data.items_of(user), *other.items_of(user)}
+    assert (both.num_users, both.num_items) == (4, 5)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from recneg.cli.data import load_data, make_split
 from recneg.cli.models import trainer_options
@@ -20,6 +19,7 @@ from recneg.cli.tables import print_table, stdout
 from recneg.diagnostics import Comparison, compare_samplers
 from recneg.errors import InvalidDataError
 from recneg.files import atomic_path
+from recneg.progress import progress_bar
 from recneg.samplers.catalogue import parse_sampler
 from recneg.splits import Split
 
@@ -43,25 +43,15 @@ def run(
     loaded = load_data(data)
     split = make_split(loaded, data)
     options = trainer_options(model, data.seed)
-    errors = Console(stderr=True)
     if loaded.note:
-        errors.print(loaded.note)
-    bar = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[figures]}"),
-    )
-    hidden = not errors.is_terminal
-    with Progress(*bar, console=errors, transient=True, disable=hidden) as progress:
-        task = progress.add_task("", total=len(makers) * options["epochs"], figures="")
-        done = dict.fromkeys(makers, 0)
+        Console(stderr=True).print(loaded.note)
+    order, epochs = list(makers), options["epochs"]
+    with progress_bar() as progress:
+        task = progress.add_task("", total=len(order) * epochs, figures="")
 
         def on_epoch(name: str, epoch: Epoch) -> None:
-            done.update({other: options["epochs"] for other in done if _before(other, name, done)})
-            done[name] = epoch.epoch
-            progress.update(task, description=name, completed=sum(done.values()))
+            done = order.index(name) * epochs + epoch.epoch
+            progress.update(task, description=name, completed=done)
             if epoch.validation is not None:
                 progress.update(task, figures=f"validation NDCG@20 {epoch.validation:.4f}")
 
@@ -71,11 +61,6 @@ def run(
         configuration = _configuration(samplers, k, data, options, split)
         write_report(comparison, configuration, out)
         stdout().print(f"wrote {', '.join(sorted(path.name for path in out.iterdir()))} to {out}")
-
-
-def _before(other: str, name: str, order: dict[str, int]) -> bool:
-    names = list(order)
-    return names.index(other) < names.index(name)
 
 
 def _headers(k: int) -> list[str]:

@@ -13,7 +13,7 @@ from recneg.cli.options import DataOptions, ModelOptions
 from recneg.cli.tables import print_table, stdout
 from recneg.errors import IntegrityError, InvalidDataError
 from recneg.evaluation import evaluate
-from recneg.files import atomic_path
+from recneg.files import atomic_path, check_folder
 from recneg.samplers.catalogue import parse_sampler
 from recneg.splits import Split
 from recneg.training import BPR
@@ -40,7 +40,7 @@ def train_model(
     out: Path, sampler: str, checkpoint: Path | None, data: DataOptions, model: ModelOptions
 ) -> None:
     """Train on the train part, choose the epoch on validation, save."""
-    _check_folder(out)
+    check_folder(out)
     maker = parse_sampler(sampler)
     loaded = load_data(data)
     split = make_split(loaded, data)
@@ -65,7 +65,7 @@ def train_model(
 def evaluate_model(path: Path, k: list[int], out: Path | None) -> None:
     """Print and perhaps write every metric on test with its confidence interval."""
     if out is not None:
-        _check_folder(out)
+        check_folder(out)
     model, _, split = _load(path)
     result = evaluate(model, split.train, split.test, k=k, exclude=split.validation)
     frame = result.to_polars()
@@ -136,8 +136,3 @@ def _is_file(data: DataOptions) -> bool:
     from recneg.datasets import names
 
     return data.data not in (*names(), "simulated")
-
-
-def _check_folder(out: Path) -> None:
-    if not out.resolve().parent.is_dir():
-        raise InvalidDataError(f"the folder of {out} must exist; got {out.resolve().parent}")

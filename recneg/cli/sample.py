@@ -12,7 +12,7 @@ from recneg.cli.data import load_data
 from recneg.cli.options import SourceOptions
 from recneg.cli.tables import stdout
 from recneg.errors import InvalidDataError
-from recneg.files import atomic_path
+from recneg.files import atomic_path, check_folder
 from recneg.interactions import Interactions
 from recneg.reading import read_interactions
 from recneg.samplers.catalogue import parse_sampler
@@ -34,8 +34,7 @@ def run(
         raise InvalidDataError(f"num_negatives must be at least 1; got {num_negatives}")
     if out.suffix not in (".parquet", ".pq"):
         raise InvalidDataError(f"the output is Parquet and its name must say so; got {out}")
-    if not out.resolve().parent.is_dir():
-        raise InvalidDataError(f"the folder of {out} must exist; got {out.resolve().parent}")
+    check_folder(out)
     make = parse_sampler(sampler)
     interactions = load_data(data).interactions
     rows, users = _rows(data, interactions)

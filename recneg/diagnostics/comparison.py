@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from recneg.diagnostics.negatives import NegativesSummary, summarise_negatives
 from recneg.evaluation import Evaluation, evaluate
@@ -129,33 +128,22 @@ def compare_samplers(
         Called with the sampler's name and the `Epoch` after each epoch.
     """
     check_k(k)
+    validation = split.validation if len(split.validation) else None
+    held_out = split.validation.union(split.test)
     outcomes = {}
     for name, make in samplers.items():
         sampler = make(split.train)
         model = BPR(**{**(options or {}), "sampler": sampler})
-
-        def report(epoch: Epoch, name: str = name) -> None:
-            if on_epoch is not None:
-                on_epoch(name, epoch)
-
-        validation = split.validation if len(split.validation) else None
+        report = None if on_epoch is None else partial(on_epoch, name)
         model.fit(split.train, False, report, validation=validation)
         test = evaluate(model, split.train, split.test, k=k, exclude=split.validation)
         first_epoch = Key(model.options.seed).fold_in(NEGATIVES).fold_in(0)
         negatives = summarise_negatives(
-            sampler, split.train, _held_out(split), num_negatives=model.options.num_negatives,
+            sampler,
+            split.train,
+            held_out,
+            num_negatives=model.options.num_negatives,
             key=first_epoch,
-        )  # fmt: skip
+        )
         outcomes[name] = Outcome(model, test, negatives)
     return Comparison(outcomes, k)
-
-
-def _held_out(split: Split) -> Interactions:
-    """Return validation and test together."""
-    parts = (split.validation, split.test)
-    return Interactions.from_arrays(
-        np.concatenate([part.users() for part in parts]),
-        np.concatenate([part.indices for part in parts]),
-        num_users=split.train.num_users,
-        num_items=split.train.num_items,
-    )

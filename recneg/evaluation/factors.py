@@ -162,9 +162,7 @@ def _restrict(
     place = np.full(seen.num_items, -1, np.int64)
     place[columns] = np.arange(len(columns))
     counts = seen.user_counts()[users]
-    ends = np.cumsum(counts)
-    flat = np.arange(ends[-1] if ends.size else 0)
-    items = place[seen.indices[flat + np.repeat(seen.indptr[users] - ends + counts, counts)]]
+    items = place[seen.indices[seen.rows_of(users)]]
     rows, keep = np.repeat(np.arange(len(users)), counts), items >= 0
     return Interactions.from_arrays(
         rows[keep], items[keep], num_users=len(users), num_items=len(columns)

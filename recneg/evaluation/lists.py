@@ -23,8 +23,10 @@ Rank = Callable[[NDArray[np.int64]], NDArray[np.int32]]
 def list_maker(model: Any, masked: Interactions, k: int, chunk_bytes: int) -> tuple[Rank, int]:
     """Return a function from users to their lists, and how many users to give it at once."""
     shape = masked.num_users, masked.num_items
-    if hasattr(model, "user_factors") and hasattr(model, "item_factors"):
-        left, right = check_factors(model.user_factors, model.item_factors)
+    user_factors = getattr(model, "user_factors", None)  # once: a property may build them
+    item_factors = getattr(model, "item_factors", None)
+    if user_factors is not None and item_factors is not None:
+        left, right = check_factors(user_factors, item_factors)
         if (len(left), len(right)) != shape:
             raise InvalidDataError(
                 f"the model must have factors for {shape[0]} users and {shape[1]} items; "

@@ -75,7 +75,7 @@ def evaluate(
     _check_id_space(train, test, "test")
     if exclude is not None:
         _check_id_space(train, exclude, "exclude")
-    masked = train if exclude is None else _union(train, exclude)
+    masked = train if exclude is None else train.union(exclude)
     hidden = masked.contains(test.users(), test.indices)
     relevant = test.select(~hidden) if hidden.any() else test
     num_relevant = relevant.user_counts()
@@ -131,12 +131,3 @@ def _check_id_space(train: Interactions, other: Interactions, what: str) -> None
         ours, theirs = getattr(train, name), getattr(other, name)
         if ours is not None and theirs is not None and not np.array_equal(ours, theirs):
             raise InvalidDataError(f"{what} must share the id space of train; their {name} differ")
-
-
-def _union(a: Interactions, b: Interactions) -> Interactions:
-    return Interactions.from_arrays(
-        np.concatenate([a.users(), b.users()]),
-        np.concatenate([a.indices, b.indices]),
-        num_users=a.num_users,
-        num_items=a.num_items,
-    )

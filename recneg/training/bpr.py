@@ -192,13 +192,15 @@ class BPR(FactorModel):
         sampler = self.sampler if isinstance(self.sampler, Sampler) else self.sampler(train)
         _check_sampler_fits(sampler, train)
         state = TrainingState(_initial(train, options, key.fold_in(INIT)))
-        fingerprint = {
-            "options": self._manifest(),
-            "sampler": repr(sampler),
-            "data": _digest(train),
-        }
-        if checkpoint is not None and Path(checkpoint).exists():
-            state = TrainingState.read(checkpoint, fingerprint)
+        fingerprint = {}
+        if checkpoint is not None:
+            fingerprint = {
+                "options": self._manifest(),
+                "sampler": repr(sampler),
+                "data": _digest(train),
+            }
+            if Path(checkpoint).exists():
+                state = TrainingState.read(checkpoint, fingerprint)
         threads = self.num_threads or get_num_threads()
         with epoch_progress(self.name, options.epochs, len(state.history), show_progress) as report:
             while len(state.history) < options.epochs and not state.exhausted(options.patience):

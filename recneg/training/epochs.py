@@ -81,7 +81,6 @@ def _drawn(
 ) -> NDArray[np.int32]:
     """Draw the negatives of all positives of `users` by the batch path, under the same rows."""
     counts = train.user_counts()[users]
-    starts = np.repeat(train.indptr[users] - np.cumsum(counts) + counts, counts)
-    rows = starts + np.arange(counts.sum())
-    items, _ = sampler._draw(np.repeat(users, counts).astype(np.int64), num_negatives, key, rows)
+    owners = np.repeat(users, counts).astype(np.int64)
+    items, _ = sampler._draw(owners, num_negatives, key, train.rows_of(users))
     return items.astype(np.int32).reshape(-1)

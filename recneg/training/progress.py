@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from recneg.progress import progress_bar
+
 if TYPE_CHECKING:
     from recneg.training.state import Epoch
 
@@ -22,22 +24,7 @@ class Report(Protocol):
 @contextmanager
 def epoch_progress(name: str, epochs: int, done: int, show: bool) -> Iterator[Report]:
     """Show a bar over the epochs with the latest figures, if standard error is a terminal."""
-    if not show:
-        yield lambda epoch: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[figures]}"),
-    )
-    console = Console(stderr=True)
-    hidden = not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
+    with progress_bar(show) as progress:
         task = progress.add_task(name, total=epochs, completed=done, figures="")
 
         def report(epoch: Epoch) -> None:
