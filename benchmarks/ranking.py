@@ -17,9 +17,9 @@ import numpy as np
 from implicit.cpu.topk import topk
 from scipy.sparse import csr_matrix
 
-from recneg.evaluation import rank_factors
 from recneg.interactions import Interactions
 from recneg.parallel import get_num_threads
+from recneg.retrieval import rank_factors
 
 
 def one_blas_thread() -> AbstractContextManager[Any] | None:

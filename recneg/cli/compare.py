@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from recneg.catalogue import parse_sampler
 from recneg.cli.data import load_data, make_split
 from recneg.cli.models import trainer_options
 from recneg.cli.options import DataOptions, ModelOptions
@@ -20,7 +21,6 @@ from recneg.diagnostics import Comparison, compare_samplers
 from recneg.errors import InvalidDataError
 from recneg.files import atomic_path
 from recneg.progress import progress_bar
-from recneg.samplers.catalogue import parse_sampler
 from recneg.splits import Split
 
 if TYPE_CHECKING:

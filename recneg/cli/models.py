@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from recneg.catalogue import parse_sampler
 from recneg.cli.data import LoadedData, load_data, make_split
 from recneg.cli.options import DataOptions, ModelOptions
 from recneg.cli.tables import print_table, stdout
 from recneg.errors import IntegrityError, InvalidDataError
 from recneg.evaluation import evaluate
 from recneg.files import atomic_path, check_folder
-from recneg.samplers.catalogue import parse_sampler
 from recneg.splits import Split
 from recneg.training import BPR
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from recneg.catalogue import parse_sampler
 from recneg.cli.data import load_data
 from recneg.cli.options import SourceOptions
 from recneg.cli.tables import stdout
@@ -15,7 +16,6 @@ from recneg.errors import InvalidDataError
 from recneg.files import atomic_path, check_folder
 from recneg.interactions import Interactions
 from recneg.reading import read_interactions
-from recneg.samplers.catalogue import parse_sampler
 
 __all__ = ["run"]
 

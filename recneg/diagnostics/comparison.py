@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from recneg.diagnostics.negatives import NegativesSummary, summarise_negatives
 from recneg.evaluation import Evaluation, evaluate
-from recneg.evaluation.ranking import check_k
 from recneg.interactions import Interactions
 from recneg.keys import Key
+from recneg.retrieval.ranking import check_k
 from recneg.samplers import Sampler
 from recneg.splits import Split
 from recneg.training import BPR, Epoch

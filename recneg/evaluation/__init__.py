@@ -1,11 +1,9 @@
 """Honest offline evaluation: the full catalogue, seen items masked, means with intervals."""
 
 from recneg.evaluation.comparison import Comparison, compare
-from recneg.evaluation.factors import rank_factors
 from recneg.evaluation.metrics import CATALOGUE_METRICS, USER_METRICS
 from recneg.evaluation.popular import MostPopular, most_popular
 from recneg.evaluation.protocol import evaluate
-from recneg.evaluation.ranking import TopItems, top_items
 from recneg.evaluation.result import Evaluation
 
 __all__ = [
@@ -14,10 +12,7 @@ __all__ = [
     "Comparison",
     "Evaluation",
     "MostPopular",
-    "TopItems",
     "compare",
     "evaluate",
     "most_popular",
-    "rank_factors",
-    "top_items",
 ]

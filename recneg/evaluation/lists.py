@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recneg.errors import InvalidDataError
-from recneg.evaluation.factors import check_factors, rank_factors
-from recneg.evaluation.ranking import as_floats, top_items
 from recneg.interactions import Interactions
+from recneg.retrieval.factors import check_factors, rank_factors
+from recneg.retrieval.ranking import as_floats, top_items
 
 __all__ = ["list_maker"]
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from recneg.errors import InvalidDataError
-from recneg.evaluation.factors import CHUNK_BYTES
 from recneg.evaluation.hits import mark_hits, recommendation_counts
 from recneg.evaluation.lists import list_maker
 from recneg.evaluation.metrics import CATALOGUE_METRICS, USER_METRICS
-from recneg.evaluation.ranking import check_k
 from recneg.evaluation.result import Evaluation
 from recneg.interactions import Interactions
+from recneg.retrieval.factors import CHUNK_BYTES
+from recneg.retrieval.ranking import check_k
 
 __all__ = ["evaluate"]
 

@@ -79,6 +79,23 @@ class Sampler(ABC):
     def _log_prob(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return log q(item | user) for two arrays of one shape; -inf off the support."""
 
+    def _draw_at(
+        self,
+        users: NDArray[np.int64],
+        num_negatives: int,
+        key: Key,
+        rows: NDArray[np.int64],
+        times: NDArray[np.int64],
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Draw for rows that happened at `times`; a law that depends on time overrides this."""
+        return self._draw(users, num_negatives, key, rows)
+
+    def _log_prob_at(
+        self, users: NDArray[np.int64], items: NDArray[np.int64], times: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return log q(item | user, time); a law that depends on time overrides this."""
+        return self._log_prob(users, items)
+
     @final
     def sample(
         self,
@@ -87,6 +104,7 @@ class Sampler(ABC):
         *,
         key: int | Key,
         rows: Any = None,
+        times: Any = None,
         exhausted: Literal["error", "mask"] = "error",
     ) -> Negatives:
         """Draw negatives for a batch of users.
@@ -103,6 +121,9 @@ class Sampler(ABC):
         rows : int array, shape (batch,), optional
             Global row numbers, for a batch that is one part of a larger one. Default:
             ``0 .. batch - 1``.
+        times : int array, shape (batch,), optional
+            When each row happened, on the clock of the timestamps. Laws that depend on time draw
+            for that moment; the others draw the same as without.
         exhausted : {"error", "mask"}
             What to do for a user who has no admissible item: raise, or return item -1 with
             ``mask`` false and ``log_q`` -inf.
@@ -115,7 +136,7 @@ class Sampler(ABC):
         Raises
         ------
         InvalidIdError
-            For users or rows that are not integers in their range.
+            For users, rows or times that are not integers in their range.
         NoNegativeError
             For a user without an admissible item, naming the first five.
         """
@@ -135,25 +156,37 @@ class Sampler(ABC):
             r = check_ids(numpy_and_back(rows)[0], "row", ROW_LIMIT)
             if r.shape != u.shape:
                 raise InvalidIdError(f"rows must have the shape of users, {u.shape}; got {r.shape}")
-        items, log_q = self._draw_blocks(u, int(num_negatives), as_key(key), r)
+        t = None if times is None else check_times(numpy_and_back(times)[0], u.shape)
+        items, log_q = self._draw_blocks(u, int(num_negatives), as_key(key), r, t)
         mask = items >= 0
         if exhausted == "error" and not mask.all():
             self._raise_exhausted(u[~mask.all(axis=1)])
         return Negatives(back(items), back(log_q), back(mask))
 
     def _draw_blocks(
-        self, users: NDArray[np.int64], num_negatives: int, key: Key, rows: NDArray[np.int64]
+        self,
+        users: NDArray[np.int64],
+        num_negatives: int,
+        key: Key,
+        rows: NDArray[np.int64],
+        times: NDArray[np.int64] | None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Draw on all threads: rows do not depend on each other, so any law can be split."""
+
+        def drawn(part: slice) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+            if times is None:
+                return self._draw(users[part], num_negatives, key, rows[part])
+            return self._draw_at(users[part], num_negatives, key, rows[part], times[part])
+
         block_size = max(BLOCK_DRAWS // max(num_negatives, 1), 1)
         if users.size <= block_size:
-            return self._draw(users, num_negatives, key, rows)
+            return drawn(slice(None))
         items = np.empty((users.size, num_negatives), np.int64)
         log_q = np.empty((users.size, num_negatives), np.float32)
 
         def block(start: int, stop: int) -> None:
             part = slice(start, stop)
-            items[part], log_q[part] = self._draw(users[part], num_negatives, key, rows[part])
+            items[part], log_q[part] = drawn(part)
 
         map_blocks(block, users.size, block_size)
         return items, log_q
@@ -172,7 +205,7 @@ class Sampler(ABC):
         )
 
     @final
-    def log_prob(self, users: Any, items: Any) -> Any:
+    def log_prob(self, users: Any, items: Any, *, times: Any = None) -> Any:
         """Return log q(item | user), float32, normalised per user over all items.
 
         Parameters
@@ -180,6 +213,8 @@ class Sampler(ABC):
         users, items : int arrays
             NumPy or torch, broadcast against each other; users of shape (batch,) and items of shape
             (batch, n) are matched row by row.
+        times : int array of the shape of users, optional
+            The moments that laws which depend on time are asked for.
 
         Returns
         -------
@@ -189,7 +224,22 @@ class Sampler(ABC):
         array, back = numpy_and_back(items)
         i = check_ids(array, "item", self.num_items)
         u = check_ids(numpy_and_back(users)[0], "user", self.num_users)
+        t = None if times is None else check_times(numpy_and_back(times)[0], u.shape)
         if u.ndim == 1 and i.ndim == 2 and len(u) == len(i):
-            u = u[:, None]
-        u, i = np.broadcast_arrays(u, i)
-        return back(self._log_prob(u, i).astype(np.float32))
+            u, t = u[:, None], None if t is None else t[:, None]
+        if t is None:
+            u, i = np.broadcast_arrays(u, i)
+            return back(self._log_prob(u, i).astype(np.float32))
+        u, i, t = np.broadcast_arrays(u, i, t)
+        return back(self._log_prob_at(u, i, t).astype(np.float32))
+
+
+def check_times(times: Any, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return `times` as int64 after checking that they are integers, one for each row."""
+    array = np.asarray(times)
+    if array.shape != shape or (array.dtype.kind not in "iu" and array.size):
+        raise InvalidIdError(
+            f"times must be integers of the shape of users, {shape}; "
+            f"got {array.dtype} of shape {array.shape}"
+        )
+    return array.astype(np.int64, copy=False)

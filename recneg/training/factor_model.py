@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recneg.errors import IntegrityError, InvalidDataError
-from recneg.evaluation import rank_factors
 from recneg.interactions import Interactions, check_ids
+from recneg.retrieval import rank_factors
 from recneg.training.storage import load_tensors, save_tensors
 
 __all__ = ["FactorModel", "as_interactions"]

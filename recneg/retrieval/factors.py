@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recneg.errors import InvalidDataError
-from recneg.evaluation.ranking import TopItems, as_floats, check_k, empty_result, select_into
 from recneg.interactions import Interactions, check_ids
+from recneg.retrieval.ranking import TopItems, as_floats, check_k, empty_result, select_into
 
 __all__ = ["CHUNK_BYTES", "check_factors", "rank_factors"]
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recneg.errors import InvalidDataError
-from recneg.evaluation.selection import select_rows
 from recneg.interactions import Interactions, check_ids
 from recneg.parallel import map_blocks
+from recneg.retrieval.selection import select_rows
 
 __all__ = ["TopItems", "as_floats", "check_k", "top_items"]
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recneg.errors import InvalidDataError, InvalidIdError
-from recneg.evaluation import rank_factors, top_items
 from recneg.interactions import Interactions
 from recneg.parallel import set_num_threads
+from recneg.retrieval import rank_factors, top_items
 
 
 def plain_sort(scores, k, seen=None, rows=None):
