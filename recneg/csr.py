@@ -7,8 +7,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from recneg.errors import InvalidDataError
 from recneg.ids import ID_LIMIT, check_ids
+from recneg.jit import kernel
 
-__all__ = ["check_count", "check_csr", "check_values", "check_vocabulary", "merge"]
+__all__ = [
+    "check_count",
+    "check_csr",
+    "check_values",
+    "check_vocabulary",
+    "contains_pairs",
+    "merge",
+]
 
 
 def check_csr(indptr: NDArray[Any], indices: NDArray[Any], num_items: int) -> None:
@@ -102,3 +110,24 @@ def merge(
     if timestamps is not None:
         timestamps = np.maximum.reduceat(timestamps[order], starts) if starts.size else timestamps
     return pairs[starts], weights, timestamps
+
+
+@kernel
+def contains_pairs(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    users: NDArray[np.int64],
+    items: NDArray[np.int64],
+    out: NDArray[np.bool_],
+) -> None:
+    """Tell for each pair whether it is among the rows: a bisection each."""
+    for index in range(out.size):
+        low, end = indptr[users[index]], indptr[users[index] + 1]
+        high = end
+        while low < high:
+            middle = (low + high) >> 1
+            if indices[middle] < items[index]:
+                low = middle + 1
+            else:
+                high = middle
+        out[index] = low < end and indices[low] == items[index]

@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recneg.csr import check_count, check_csr, check_values, check_vocabulary, merge
+from recneg.csr import (
+    check_count,
+    check_csr,
+    check_values,
+    check_vocabulary,
+    contains_pairs,
+    merge,
+)
 from recneg.errors import InvalidDataError
 from recneg.ids import ID_LIMIT, check_ids, look_up
+from recneg.parallel import map_blocks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,15 +133,17 @@ class Interactions:
         u, i = np.broadcast_arrays(
             check_ids(users, "user", self.num_users), check_ids(items, "item", self.num_items)
         )
-        low, end = self.indptr[u.ravel()], self.indptr[u.ravel() + 1]
-        high, wanted = end.copy(), i.ravel()
-        while np.any(low < high):  # bisection of all pairs together
-            middle = (low + high) >> 1
-            right = (low < high) & (self.indices[np.minimum(middle, len(self) - 1)] < wanted)
-            low, high = np.where(right, middle + 1, low), np.where(right, high, middle)
-        found = low < end
-        found[found] = self.indices[low[found]] == wanted[found]
-        return np.asarray(found.reshape(u.shape), np.bool_)
+        out = np.empty(u.shape, np.bool_)
+        flat = out.reshape(-1)
+        owners, wanted = u.flatten(), i.flatten()
+        map_blocks(
+            lambda start, stop: contains_pairs(
+                self.indptr, self.indices, owners[start:stop], wanted[start:stop], flat[start:stop]
+            ),
+            out.size,
+            1 << 16,
+        )
+        return out
 
     def rows_of(self, users: ArrayLike) -> NDArray[np.int64]:
         """Return the positions in `indices` of all interactions of `users`, user after user."""

@@ -6,8 +6,32 @@ cannot change it. See `Sampler` for the contract and `recneg.testing.check_sampl
 """
 
 from recneg.samplers.base import Negatives, Sampler
+from recneg.samplers.cross_batch import CrossBatch
+from recneg.samplers.exposed import Exposed
+from recneg.samplers.frequency import FrequencyEstimator
+from recneg.samplers.in_batch import InBatch
+from recneg.samplers.listed import ListedSampler
+from recneg.samplers.mixed_negative import MixedNegative
+from recneg.samplers.mixture import Mixture
+from recneg.samplers.pool import Pool
 from recneg.samplers.popularity import Popularity
 from recneg.samplers.static import StaticSampler
+from recneg.samplers.time_aware import TimeAware
 from recneg.samplers.uniform import Uniform
 
-__all__ = ["Negatives", "Popularity", "Sampler", "StaticSampler", "Uniform"]
+__all__ = [
+    "CrossBatch",
+    "Exposed",
+    "FrequencyEstimator",
+    "InBatch",
+    "ListedSampler",
+    "MixedNegative",
+    "Mixture",
+    "Negatives",
+    "Pool",
+    "Popularity",
+    "Sampler",
+    "StaticSampler",
+    "TimeAware",
+    "Uniform",
+]

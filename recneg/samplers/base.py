@@ -85,13 +85,13 @@ class Sampler(ABC):
         num_negatives: int,
         key: Key,
         rows: NDArray[np.int64],
-        times: NDArray[np.int64],
+        times: NDArray[np.int64] | None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Draw for rows that happened at `times`; a law that depends on time overrides this."""
         return self._draw(users, num_negatives, key, rows)
 
     def _log_prob_at(
-        self, users: NDArray[np.int64], items: NDArray[np.int64], times: NDArray[np.int64]
+        self, users: NDArray[np.int64], items: NDArray[np.int64], times: NDArray[np.int64] | None
     ) -> NDArray[np.float64]:
         """Return log q(item | user, time); a law that depends on time overrides this."""
         return self._log_prob(users, items)
@@ -174,9 +174,8 @@ class Sampler(ABC):
         """Draw on all threads: rows do not depend on each other, so any law can be split."""
 
         def drawn(part: slice) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-            if times is None:
-                return self._draw(users[part], num_negatives, key, rows[part])
-            return self._draw_at(users[part], num_negatives, key, rows[part], times[part])
+            when = None if times is None else times[part]
+            return self._draw_at(users[part], num_negatives, key, rows[part], when)
 
         block_size = max(BLOCK_DRAWS // max(num_negatives, 1), 1)
         if users.size <= block_size:
@@ -227,10 +226,8 @@ class Sampler(ABC):
         t = None if times is None else check_times(numpy_and_back(times)[0], u.shape)
         if u.ndim == 1 and i.ndim == 2 and len(u) == len(i):
             u, t = u[:, None], None if t is None else t[:, None]
-        if t is None:
-            u, i = np.broadcast_arrays(u, i)
-            return back(self._log_prob(u, i).astype(np.float32))
-        u, i, t = np.broadcast_arrays(u, i, t)
+        u, i = np.broadcast_arrays(u, i)
+        t = None if t is None else np.broadcast_to(t, u.shape)
         return back(self._log_prob_at(u, i, t).astype(np.float32))
 
 

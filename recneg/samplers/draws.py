@@ -19,7 +19,7 @@ from recneg.jit import kernel
 from recneg.keys import bounded, bounded_wide, philox, rejected, word
 from recneg.samplers.law import UNIFORM, Law
 
-__all__ = ["draw_groups", "draw_rows"]
+__all__ = ["draw_groups", "draw_rows", "log_prob_pairs"]
 
 MAX_TRIES = 16
 """Rejections before a weighted law draws from its exact conditional law instead."""
@@ -321,3 +321,32 @@ def _write(
                 log_q[U(r), U(slot)] = -log_free
             else:
                 log_q[U(r), U(slot)] = log_share[U(item)] - log_free
+
+
+@kernel
+def log_prob_pairs(
+    law: Law, users: NDArray[np.int64], items: NDArray[np.int64], out: NDArray[np.float64]
+) -> None:
+    """Fill log q(item | user) for pairs of users and items; -inf off the support."""
+    kind, num_items, indptr, indices, _, prefix, log_share, residual, _, _ = law
+    total = np.float64(num_items) if kind == UNIFORM else np.float64(prefix[num_items])
+    for index in range(out.size):
+        user, item, free = users[index], items[index], total
+        if indptr.size > 0:
+            low, end = indptr[user], indptr[user + 1]
+            free = np.float64(num_items - (end - low) if kind == UNIFORM else residual[user])
+            high = end
+            while low < high:
+                middle = (low + high) >> 1
+                if indices[middle] < item:
+                    low = middle + 1
+                else:
+                    high = middle
+            if low < end and indices[low] == item:
+                out[index] = -np.inf
+                continue
+        if kind == UNIFORM:
+            out[index] = -np.log(free)
+        else:  # -inf for weight zero, also where nothing is left at all
+            share = log_share[item]
+            out[index] = share - (np.log(free) - np.log(total)) if share > -np.inf else share

@@ -17,7 +17,7 @@ from recneg.jit import kernel
 from recneg.parallel import map_blocks
 from recneg.samplers.weights import weight_table
 
-__all__ = ["NO_LAW", "UNIFORM", "WEIGHTED", "Law", "uniform_law", "weighted_law"]
+__all__ = ["NO_LAW", "UNIFORM", "WEIGHTED", "Law", "excluding", "uniform_law", "weighted_law"]
 
 UNIFORM, WEIGHTED = 0, 1
 
@@ -69,11 +69,8 @@ def uniform_law(interactions: Interactions, exclude: bool) -> Law:
     """Return the uniform law over all items, or over those that a user has not interacted with."""
     if interactions.num_items == 0:
         raise InvalidDataError("a sampler needs at least one item; got 0")
-    indptr, indices = _exclusion(interactions, exclude)
-    return Law(
-        UNIFORM, interactions.num_items, indptr, indices,
-        _NO_ALIAS, _NO_INT, _NO_SHARE, _NO_INT, _NO_INT, _NO_INT,
-    )  # fmt: skip
+    law = NO_LAW._replace(num_items=interactions.num_items)
+    return excluding(law, interactions) if exclude else law
 
 
 def weighted_law(interactions: Interactions, weights: ArrayLike, exclude: bool) -> Law:
@@ -83,17 +80,20 @@ def weighted_law(interactions: Interactions, weights: ArrayLike, exclude: bool) 
         raise InvalidDataError(
             f"item weights must have length {interactions.num_items}; got {len(table.alias)}"
         )
-    indptr, indices = _exclusion(interactions, exclude)
-    residual = gap_start = gaps = _NO_INT
-    if exclude:
-        residual, gap_start, gaps = _user_masses(table.prefix, indptr, indices)
-    return Law(WEIGHTED, interactions.num_items, indptr, indices, *table, residual, gap_start, gaps)
+    law = Law(
+        WEIGHTED, interactions.num_items, _NO_INT, _NO_ITEM, *table, _NO_INT, _NO_INT, _NO_INT
+    )  # fmt: skip
+    return excluding(law, interactions) if exclude else law
 
 
-def _exclusion(
-    interactions: Interactions, exclude: bool
-) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    return (interactions.indptr, interactions.indices) if exclude else (_NO_INT, _NO_ITEM)
+def excluding(law: Law, interactions: Interactions) -> Law:
+    """Return the law conditional on nothing that is in `interactions`, and only on that."""
+    indptr, indices = interactions.indptr, interactions.indices
+    law = law._replace(indptr=indptr, indices=indices)
+    if law.kind == UNIFORM:
+        return law
+    residual, gap_start, gaps = _user_masses(law.prefix, indptr, indices)
+    return law._replace(residual=residual, gap_start=gap_start, gaps=gaps)
 
 
 def _user_masses(

@@ -1,11 +1,12 @@
-"""The popularity law: items in proportion to a power of their training count."""
+"""The popularity law: items in proportion to a power of how often they occur."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from recneg.errors import InvalidDataError
 from recneg.samplers.law import Law, weighted_law
@@ -16,11 +17,11 @@ __all__ = ["Popularity"]
 
 @dataclass(frozen=True, eq=False)
 class Popularity(StaticSampler):
-    """Items in proportion to ``count ** exponent``, renormalised over each user's unseen items.
+    """Items in proportion to ``max(count, floor) ** exponent``, renormalised over the unseen.
 
     The unigram law of word2vec (Mikolov et al., NeurIPS 2013) with its exponent 0.75. Counts are
     distinct users in the training interactions. An item without any has weight zero and is never
-    drawn, unless the exponent is 0, where all items weigh the same.
+    drawn, unless there is a floor, or the exponent is 0, where all items weigh the same.
 
     A draw takes an alias table, and rejects what the user has seen; after 16 rejections it draws
     once from the exact law of the unseen items, so no user can make it loop. 32 bytes an item, 16
@@ -31,6 +32,11 @@ class Popularity(StaticSampler):
     interactions : Interactions
         Training interactions.
     exponent : float, default 0.75
+    floor : float, default 0
+        Items count as if they occurred this often at least.
+    counts : array_like of float, shape (num_items,), optional
+        What to raise to the power instead of the training counts: impressions, sales, counts of
+        another period. Finite and not negative.
     unseen : bool, default True
 
     Examples
@@ -40,17 +46,37 @@ class Popularity(StaticSampler):
     >>> data = Interactions.from_arrays([0, 1, 2, 2], [0, 0, 0, 1], num_items=3)
     >>> np.exp(Popularity(data, 1.0).log_prob(1, [0, 1, 2])).tolist()
     [0.0, 1.0, 0.0]
-    >>> np.exp(Popularity(data, 1.0, unseen=False).log_prob(1, [0, 1, 2])).tolist()
-    [0.75, 0.25, 0.0]
+    >>> np.exp(Popularity(data, 1.0, floor=1, unseen=False).log_prob(1, [0, 1, 2])).round(3)
+    array([0.6, 0.2, 0.2], dtype=float32)
     """
 
     exponent: float = 0.75
+    floor: float = field(default=0.0, kw_only=True)
+    counts: ArrayLike | None = field(default=None, kw_only=True, repr=False)
 
     def _build(self) -> Law:
         if not math.isfinite(self.exponent):
             raise InvalidDataError(f"the exponent must be finite; got {self.exponent}")
-        counts = self.interactions.item_counts().astype(np.float64)
+        if not 0 <= self.floor < math.inf:
+            raise InvalidDataError(f"floor must be finite and not negative; got {self.floor}")
+        counts = np.maximum(self._counts(), self.floor)
         weights = np.zeros_like(counts)
         drawn = (counts > 0) | (self.exponent == 0)
         weights[drawn] = counts[drawn] ** self.exponent
         return weighted_law(self.interactions, weights, self.unseen)
+
+    def _counts(self) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        if self.counts is None:
+            return self.interactions.item_counts().astype(np.float64)
+        counts = np.asarray(self.counts, np.float64)
+        if counts.shape != (self.num_items,):
+            raise InvalidDataError(
+                f"counts must have shape ({self.num_items},); got {counts.shape}"
+            )
+        wrong = ~(np.isfinite(counts) & (counts >= 0))
+        if wrong.any():
+            item = int(np.argmax(wrong))
+            raise InvalidDataError(
+                f"counts must be finite and not negative; got {counts[item]} for item {item}"
+            )
+        return counts

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +12,8 @@ from numpy.typing import NDArray
 from recneg.interactions import Interactions
 from recneg.keys import Key
 from recneg.samplers.base import Sampler
-from recneg.samplers.draws import draw_rows
-from recneg.samplers.law import UNIFORM, Law
+from recneg.samplers.draws import draw_rows, log_prob_pairs
+from recneg.samplers.law import Law
 
 __all__ = ["StaticSampler"]
 
@@ -54,17 +53,6 @@ class StaticSampler(Sampler):
         return items, log_q
 
     def _log_prob(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float64]:
-        law = self.law
-        log_p: NDArray[np.float64]
-        free: Any
-        if law.kind == UNIFORM:
-            log_p = np.zeros(items.shape)
-            free = law.num_items - (self.interactions.user_counts()[users] if self.unseen else 0)
-        else:
-            log_p = law.log_share[items]
-            free = (law.residual[users] if self.unseen else law.prefix[-1]) / float(law.prefix[-1])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            log_p = log_p - np.log(free)
-        if self.unseen:
-            log_p[self.interactions.contains(users, items)] = -np.inf
-        return log_p
+        out = np.empty(items.shape, np.float64)
+        log_prob_pairs(self.law, users.flatten(), items.flatten(), out.reshape(-1))
+        return out

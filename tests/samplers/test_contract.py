@@ -4,12 +4,52 @@ import inspect
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import recneg.samplers
 from recneg.interactions import Interactions
-from recneg.samplers import Popularity, Sampler, Uniform
+from recneg.samplers import (
+    CrossBatch,
+    Exposed,
+    InBatch,
+    MixedNegative,
+    Mixture,
+    Pool,
+    Popularity,
+    Sampler,
+    TimeAware,
+    Uniform,
+)
 from recneg.testing import SAMPLER_CHECKS, contract_interactions
+
+
+def random(data: Interactions) -> np.random.Generator:
+    return np.random.default_rng(data.num_items)
+
+
+def births(data: Interactions) -> NDArray[np.int64]:
+    return random(data).integers(0, 100, data.num_items)
+
+
+def batch(data: Interactions) -> NDArray[np.int64]:
+    return random(data).choice(data.indices, 40)
+
+
+def entries(data: Interactions) -> NDArray[np.int64]:
+    """Lists with duplicates, gaps and seen items; empty for user 5."""
+    lists = random(data).integers(-1, data.num_items, (data.num_users, 15))
+    lists[5] = -1
+    return lists
+
+
+def shown(data: Interactions) -> Interactions:
+    users, items = np.nonzero(random(data).random((data.num_users, data.num_items)) < 0.4)
+    return Interactions.from_arrays(
+        users, items, num_users=data.num_users, num_items=data.num_items
+    )
+
 
 LAWS: dict[str, Callable[[Interactions], Sampler]] = {
     "uniform": Uniform,
@@ -20,6 +60,18 @@ LAWS: dict[str, Callable[[Interactions], Sampler]] = {
     "popularity, exponent 0": partial(Popularity, exponent=0.0),
     "popularity, exponent -0.5": partial(Popularity, exponent=-0.5),
     "popularity, exponent 6": partial(Popularity, exponent=6.0),
+    "popularity with a floor": partial(Popularity, floor=2.5),
+    "popularity, counts given": lambda data: Popularity(data, counts=births(data)),
+    "exposed": lambda data: Exposed(data, shown(data)),
+    "pool": lambda data: Pool(data, entries(data)),
+    "time aware": lambda data: TimeAware(data, births(data)),
+    "time aware, halfway": lambda data: TimeAware(data, births(data), at=50),
+    "mixture": lambda data: Mixture(
+        (Popularity(data, 1.0), Pool(data, entries(data)), Uniform(data)), (0.5, 0.3, 0.2)
+    ),
+    "in batch": lambda data: InBatch(data, batch(data)),
+    "cross batch": lambda data: CrossBatch(data, capacity=50).push(batch(data)).push(batch(data)),
+    "mixed negative": lambda data: MixedNegative(data, batch(data), 20),
 }
 
 
