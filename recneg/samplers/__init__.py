@@ -5,6 +5,7 @@ function of a key, the row's number and the slot, so threads, workers, batch siz
 cannot change it. See `Sampler` for the contract and `recneg.testing.check_sampler` for its tests.
 """
 
+from recneg.samplers.adaptive import Adaptive, PerBatch
 from recneg.samplers.base import Negatives, Sampler
 from recneg.samplers.cross_batch import CrossBatch
 from recneg.samplers.exposed import Exposed
@@ -20,6 +21,7 @@ from recneg.samplers.time_aware import TimeAware
 from recneg.samplers.uniform import Uniform
 
 __all__ = [
+    "Adaptive",
     "CrossBatch",
     "Exposed",
     "FrequencyEstimator",
@@ -28,6 +30,7 @@ __all__ = [
     "MixedNegative",
     "Mixture",
     "Negatives",
+    "PerBatch",
     "Pool",
     "Popularity",
     "Sampler",

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -15,14 +15,18 @@ from recneg.evaluation import evaluate
 from recneg.interactions import Interactions
 from recneg.keys import Key
 from recneg.parallel import get_num_threads
-from recneg.samplers import Sampler, Uniform
+from recneg.samplers import Uniform
 from recneg.splits import carve_validation
 from recneg.training.epochs import CARVE, INIT, train_epoch
 from recneg.training.factor_model import FactorModel, as_interactions
 from recneg.training.fused import random_factors
+from recneg.training.negatives import NegativeSource, SamplerLike
 from recneg.training.options import BPROptions, checked
 from recneg.training.progress import epoch_progress
 from recneg.training.state import Epoch, Factors, TrainingState
+
+if TYPE_CHECKING:
+    from recneg.mining.miner import Miner
 
 __all__ = ["BPR"]
 
@@ -54,8 +58,12 @@ class BPR(FactorModel):
     epochs : int, default 100
     num_negatives : int, default 1
         Pairs for each positive and epoch.
-    sampler : Sampler or callable, default Uniform
-        The law of the negatives, or a function that builds it from the training interactions.
+    sampler : Sampler, callable, Adaptive or PerBatch, default Uniform
+        The law of the negatives, or a function that builds it from the training interactions; or a
+        law that follows the model or the batch (blocks of 256 users).
+    mining : Miner, optional
+        Draw more candidates than `num_negatives` and keep some of them by their scores, those at
+        the start of each block of 256 users. Weights that it returns multiply the steps.
     patience : int, optional
         Stop after this many evaluations on validation data without a better NDCG@20, and keep the
         best factors. Default: train for all epochs.
@@ -100,7 +108,8 @@ class BPR(FactorModel):
         init_deviation: float = 0.1,
         epochs: int = 100,
         num_negatives: int = 1,
-        sampler: Sampler | Callable[[Interactions], Sampler] = Uniform,
+        sampler: SamplerLike = Uniform,
+        mining: Miner | None = None,
         patience: int | None = None,
         evaluate_every: int = 5,
         validation_fraction: float = 0.1,
@@ -131,6 +140,7 @@ class BPR(FactorModel):
             raise InvalidDataError(f"num_threads must not be negative; got {num_threads}")
         self.num_threads = num_threads
         self.sampler = sampler
+        self.mining = mining
         self.history: list[Epoch] = []
         self.run = {}
 
@@ -189,14 +199,13 @@ class BPR(FactorModel):
             )
         if len(train) == 0:
             raise InvalidDataError("there must be at least one interaction to train on; got none")
-        sampler = self.sampler if isinstance(self.sampler, Sampler) else self.sampler(train)
-        _check_sampler_fits(sampler, train)
+        source = NegativeSource(self.sampler, self.mining, train, options.num_negatives)
         state = TrainingState(_initial(train, options, key.fold_in(INIT)))
         fingerprint = {}
         if checkpoint is not None:
             fingerprint = {
                 "options": self._manifest(),
-                "sampler": repr(sampler),
+                "sampler": repr(source),
                 "data": _digest(train),
             }
             if Path(checkpoint).exists():
@@ -204,7 +213,7 @@ class BPR(FactorModel):
         threads = self.num_threads or get_num_threads()
         with epoch_progress(self.name, options.epochs, len(state.history), show_progress) as report:
             while len(state.history) < options.epochs and not state.exhausted(options.patience):
-                epoch = train_epoch(state, train, sampler, options, key, threads)
+                epoch = train_epoch(state, train, source, options, key, threads)
                 due = epoch.epoch % options.evaluate_every == 0 or epoch.epoch == options.epochs
                 if validation is not None and due:
                     self._adopt(state)
@@ -237,16 +246,6 @@ def _initial(train: Interactions, options: BPROptions, key: Key) -> Factors:
         for side, size in enumerate((train.num_users, train.num_items))
     )
     return users, items, np.zeros(train.num_items * options.item_bias, np.float32)
-
-
-def _check_sampler_fits(sampler: Sampler, train: Interactions) -> None:
-    if (sampler.num_users, sampler.num_items) != (train.num_users, train.num_items):
-        raise InvalidDataError(
-            f"the sampler must have the users and items of user_items, "
-            f"{(train.num_users, train.num_items)}; got {(sampler.num_users, sampler.num_items)}"
-        )
-    users = np.flatnonzero(train.user_counts() > 0)
-    sampler.sample(users, 1, key=0)  # raises for a user without an admissible item
 
 
 def _digest(data: Interactions) -> str:

@@ -84,13 +84,14 @@ def _bpr_step(
     decay_u: Any,
     decay_i: Any,
     decay_j: Any,
+    pair_weight: Any,
 ) -> Any:
     """Take one step on a triple; return the score difference and the pair's weight before it."""
     score = bias
     for f in range(user_factors.shape[1]):
         score += user_factors[u, f] * (item_factors[i, f] - item_factors[j, f])
     weight = np.float32(bpr_weight(score))
-    step = np.float32(rate * weight)
+    step = np.float32(rate * weight * pair_weight)
     for f in range(user_factors.shape[1]):
         w, p, n = user_factors[u, f], item_factors[i, f], item_factors[j, f]
         user_factors[u, f] = w * decay_u + step * (p - n)
@@ -103,6 +104,7 @@ def _bpr_step(
 def bpr_users(
     users: NDArray[np.int32],
     negatives: NDArray[np.int32],
+    pair_weights: NDArray[np.float32],
     first_block: int,
     num_slots: int,
     indptr: NDArray[np.int64],
@@ -125,7 +127,7 @@ def bpr_users(
     drawn in the order of `users`; else it is empty. `regularization` is for users, positives,
     negatives and biases.
     """
-    with_bias = item_biases.size > 0
+    with_bias, weighted = item_biases.size > 0, pair_weights.size > 0
     rate32 = np.float32(rate)
     decay_user = np.float32(1.0 - rate * regularization[0])
     decay_positive = np.float32(1.0 - rate * regularization[1])
@@ -152,6 +154,7 @@ def bpr_users(
             words = np.empty(drawn.size, np.uint64)
             places = np.empty(drawn.size, np.int32)
             draw_groups(law, k0, k1, members, first_rows, counts, num_slots, words, places, drawn)
+        first_pair = pairs
         pairs += drawn.size
         order = np.empty(size, np.int32)
         _shuffle(s0, s1, first_block + start // BLOCK_USERS, size, order)
@@ -165,13 +168,17 @@ def bpr_users(
                     continue
                 jj = U(j)
                 bias = item_biases[ii] - item_biases[jj] if with_bias else np.float32(0.0)
+                pair_weight = np.float32(1.0)
+                if weighted:
+                    pair_weight = pair_weights[U(first_pair + place * num_slots + slot)]
                 score, weight = _bpr_step(
                     user_factors, item_factors, u, ii, jj, bias,
-                    rate32, decay_user, decay_positive, decay_negative,
+                    rate32, decay_user, decay_positive, decay_negative, pair_weight,
                 )  # fmt: skip
                 if with_bias:
-                    item_biases[ii] = item_biases[ii] * decay_bias + rate32 * weight
-                    item_biases[jj] = item_biases[jj] * decay_bias - rate32 * weight
+                    bias_step = rate32 * weight * pair_weight
+                    item_biases[ii] = item_biases[ii] * decay_bias + bias_step
+                    item_biases[jj] = item_biases[jj] * decay_bias - bias_step
                 updates += 1
                 if score > 0:
                     correct += 1

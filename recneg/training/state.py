@@ -42,6 +42,9 @@ class Epoch(NamedTuple):
 
 
 Factors = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+"""User factors, item factors and item biases; the biases are empty where there are none."""
+
+NAMES = ("users", "items", "biases")
 
 
 class TrainingState:
@@ -53,6 +56,10 @@ class TrainingState:
         self.best: Factors | None = None
         self.best_score = -np.inf
         self.evaluations_since_best = 0
+        self.followed: Factors | None = None
+        """What the current law was rebuilt from, if it follows the model."""
+        self.past: list[Factors] = []
+        """Factors at the start of the last epochs, if mining asks for them."""
 
     def keep_if_best(self, score: float) -> None:
         """Copy the factors if their validation score is the best so far."""
@@ -68,15 +75,19 @@ class TrainingState:
 
     def write(self, path: str | PathLike[str], fingerprint: dict[str, Any]) -> None:
         """Write a checkpoint, atomically; the fingerprint says what it may be resumed with."""
-        tensors = dict(zip(("users", "items", "biases"), self.factors, strict=True))
-        if self.best is not None:
-            tensors |= dict(
-                zip(("best_users", "best_items", "best_biases"), self.best, strict=True)
-            )
+        kept = {"": self.factors, "best_": self.best, "followed_": self.followed}
+        kept |= {f"past{number}_": factors for number, factors in enumerate(self.past)}
+        tensors = {
+            prefix + name: array
+            for prefix, factors in kept.items()
+            if factors is not None
+            for name, array in zip(NAMES, factors, strict=True)
+        }
         progress = {
             "history": [list(epoch) for epoch in self.history],
             "best_score": None if self.best is None else self.best_score,
             "evaluations_since_best": self.evaluations_since_best,
+            "past": len(self.past),
         }
         save_tensors(path, tensors, {"model": "BPR checkpoint", "of": fingerprint, **progress})
 
@@ -90,19 +101,27 @@ class TrainingState:
             If the file is damaged, or of other options, another sampler or other data.
         """
         tensors, manifest = load_tensors(path)
-        stored = manifest.get("of")
-        if stored != fingerprint:
+        made_of = manifest.get("of")
+        if made_of != fingerprint:
             differs = [
-                name for name in fingerprint if (stored or {}).get(name) != fingerprint[name]
+                name for name in fingerprint if (made_of or {}).get(name) != fingerprint[name]
             ]
             raise IntegrityError(
                 f"the checkpoint {path} must be of the same options, sampler and data; "
                 f"{', '.join(differs)} differ (remove the file to start anew)"
             )
-        state = cls((tensors["users"], tensors["items"], tensors["biases"]))
+
+        def stored(prefix: str) -> Factors:
+            users, items, biases = (tensors[prefix + name] for name in NAMES)
+            return users, items, biases
+
+        state = cls(stored(""))
         state.history = [Epoch(*epoch) for epoch in manifest["history"]]
         state.evaluations_since_best = manifest["evaluations_since_best"]
         if manifest["best_score"] is not None:
             state.best_score = manifest["best_score"]
-            state.best = (tensors["best_users"], tensors["best_items"], tensors["best_biases"])
+            state.best = stored("best_")
+        if "followed_users" in tensors:
+            state.followed = stored("followed_")
+        state.past = [stored(f"past{number}_") for number in range(manifest["past"])]
         return state

@@ -1,0 +1,87 @@
+"""Laws that follow something: functions that return a sampler, for trainers to call on schedule.
+
+A sampler never changes. What depends on the current model or on the batch is a function that makes
+one, and these two say when a trainer calls it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recneg.errors import InvalidDataError
+from recneg.interactions import Interactions
+from recneg.keys import Key
+from recneg.samplers.base import Sampler
+
+__all__ = ["Adaptive", "PerBatch"]
+
+
+@dataclass(frozen=True)
+class Adaptive:
+    """A law that follows the model: rebuilt from its factors every few epochs.
+
+    Parameters
+    ----------
+    make : callable
+        ``make(interactions, user_factors, item_factors) -> Sampler``, for example `Softmax` or
+        ``functools.partial(Softmax, temperature=0.5)``. If it has a parameter ``key``, it gets one
+        of the epoch.
+    every : int, default 1
+        Epochs between two rebuilds; the first law is that of the initial factors.
+
+    Examples
+    --------
+    >>> from recneg import BPR, Interactions
+    >>> from recneg.samplers import Softmax
+    >>> data = Interactions.from_arrays([0, 0, 1, 2], [0, 1, 2, 1], num_items=6)
+    >>> model = BPR(4, epochs=4, sampler=Adaptive(Softmax, every=2))
+    >>> len(model.fit(data, show_progress=False).history)
+    4
+    """
+
+    make: Callable[..., Sampler]
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
+            raise InvalidDataError(f"every must be an integer of at least 1; got {self.every!r}")
+
+    def build(
+        self,
+        interactions: Interactions,
+        user_factors: NDArray[np.float32],
+        item_factors: NDArray[np.float32],
+        key: Key,
+    ) -> Sampler:
+        """Return the law for factors whose inner products are the scores."""
+        more: dict[str, Any] = {"key": key} if "key" in signature(self.make).parameters else {}
+        return self.make(interactions, user_factors, item_factors, **more)
+
+
+@dataclass(frozen=True)
+class PerBatch:
+    """A law that follows the batch: made anew from the positives of each.
+
+    Parameters
+    ----------
+    make : callable
+        ``make(interactions, positives) -> Sampler``, for example `InBatch`.
+    batches : int, default 1
+        How many batches, the last of them the current one, the positives come from. More than one
+        is a queue across batches.
+    """
+
+    make: Callable[[Interactions, NDArray[np.int64]], Sampler]
+    batches: int = 1
+
+    def __post_init__(self) -> None:
+        if isinstance(self.batches, bool) or not isinstance(self.batches, int) or self.batches < 1:
+            raise InvalidDataError(
+                f"batches must be an integer of at least 1; got {self.batches!r}"
+            )

@@ -1,0 +1,217 @@
+"""Where a run's negatives come from: a law, one that follows the model or the batch, and mining."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recneg.errors import InvalidDataError
+from recneg.interactions import Interactions
+from recneg.jit import kernel_fast
+from recneg.keys import Key
+from recneg.samplers import Adaptive, Negatives, PerBatch, Sampler
+from recneg.samplers.law import NO_LAW, Law
+from recneg.training.state import Factors, TrainingState
+
+if TYPE_CHECKING:
+    from recneg.mining.miner import Miner
+
+__all__ = ["Block", "NegativeSource", "SamplerLike"]
+
+SamplerLike = Sampler | Adaptive | PerBatch | Callable[[Interactions], Sampler]
+
+_NO_ITEMS = np.empty(0, np.int32)
+_NO_WEIGHTS = np.empty(0, np.float32)
+
+
+class Block(NamedTuple):
+    """Negatives of all positives of some users, for the fused kernel.
+
+    Attributes
+    ----------
+    law : Law
+        Drawn from inside the kernel if `items` is empty.
+    items : numpy.ndarray of int32, shape (num_rows * num_negatives,)
+        -1 for none.
+    weights : numpy.ndarray of float32, of the shape of items, or empty for ones
+    """
+
+    law: Law
+    items: NDArray[np.int32]
+    weights: NDArray[np.float32]
+
+
+class NegativeSource:
+    """Draws and mines the negatives of one run.
+
+    Parameters
+    ----------
+    sampler : SamplerLike
+    miner : Miner, optional
+    train : Interactions
+    num_negatives : int
+    """
+
+    def __init__(
+        self, sampler: SamplerLike, miner: Miner | None, train: Interactions, num_negatives: int
+    ) -> None:
+        self.train, self.miner, self.num_negatives = train, miner, num_negatives
+        self.recipe = (
+            sampler if isinstance(sampler, (Sampler, Adaptive, PerBatch)) else sampler(train)
+        )
+        self.sampler = self.recipe if isinstance(self.recipe, Sampler) else None
+        self._past: list[Factors] = []
+        self._popularity = train.item_counts()
+        if self.sampler is not None:
+            self._check(self.sampler)
+
+    def __repr__(self) -> str:
+        return repr(self.recipe) if self.miner is None else f"{self.miner!r} of {self.recipe!r}"
+
+    def follow(self, state: TrainingState, key: Key) -> None:
+        """Make ready for the next epoch: rebuild a law that follows the model, if it is due."""
+        number = len(state.history)
+        if isinstance(self.recipe, Adaptive):
+            every = self.recipe.every
+            if number % every == 0 or state.followed is None:
+                state.followed = _copied(state.factors)
+            elif self.sampler is not None:
+                return
+            users, items = _with_biases(state.followed)
+            built = key.fold_in(number - number % every)
+            self.sampler = self.recipe.build(self.train, users, items, built)
+            self._check(self.sampler)
+        if self.miner is not None and self.miner.past_epochs:
+            state.past = [*state.past, _copied(state.factors)][-self.miner.past_epochs :]
+
+    def draw(
+        self,
+        state: TrainingState,
+        order: NDArray[np.int32],
+        start: int,
+        stop: int,
+        draws: Key,
+        choices: Key,
+    ) -> Block:
+        """Return the negatives of the users ``order[start:stop]``."""
+        users = order[start:stop]
+        sampler = self.sampler
+        if isinstance(self.recipe, PerBatch):
+            first = max(0, stop - self.recipe.batches * (stop - start))
+            rows = self.train.rows_of(order[first:stop])
+            sampler = self.recipe.make(self.train, self.train.indices[rows].astype(np.int64))
+        assert sampler is not None
+        if sampler.law is not None and self.miner is None:
+            return Block(sampler.law, _NO_ITEMS, _NO_WEIGHTS)
+        rows = self.train.rows_of(users)
+        owners = np.repeat(users, self.train.user_counts()[users]).astype(np.int64)
+        times = None if self.train.timestamps is None else self.train.timestamps[rows]
+        count = self.num_negatives if self.miner is None else self.miner.num_candidates
+        items, log_q = sampler._draw_at(owners, count, draws, rows, times)
+        weights = _NO_WEIGHTS
+        if self.miner is not None:
+            negatives = Negatives(items, log_q, items >= 0)
+            items, weights = self._mined(state, negatives, owners, rows, choices)
+        return Block(NO_LAW, items.astype(np.int32).reshape(-1), weights)
+
+    def _mined(
+        self,
+        state: TrainingState,
+        negatives: Negatives,
+        owners: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        key: Key,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        miner = self.miner
+        assert miner is not None
+        positives = self.train.indices[rows].astype(np.int64)
+        scores = score_pairs(state.factors, owners, negatives.items)
+        offered: dict[str, Any] = {
+            "num_negatives": self.num_negatives,
+            "positive_scores": score_pairs(state.factors, owners, positives[:, None])[:, 0],
+            "key": key,
+            "rows": rows,
+            "users": owners,
+            "positives": positives,
+            "epoch": len(state.history),
+            "item_popularity": self._popularity,
+        }
+        if "guide_scores" in miner.needs:
+            guide = (miner.guide.user_factors, miner.guide.item_factors, _NO_WEIGHTS)
+            offered["guide_scores"] = score_pairs(guide, owners, negatives.items)
+            offered["guide_positive_scores"] = score_pairs(guide, owners, positives[:, None])[:, 0]
+        if miner.past_epochs:
+            past, own = (
+                np.stack([score_pairs(factors, owners, pairs) for factors in state.past], -1)
+                for pairs in (negatives.items, positives[:, None])
+            )
+            offered |= {"past_scores": past, "past_positive_scores": own[:, 0]}
+        mined = miner(negatives, scores, **offered)
+        if mined.items.shape[1] != self.num_negatives:
+            raise InvalidDataError(
+                f"{miner!r} must return {self.num_negatives} negatives a row; "
+                f"got {mined.items.shape[1]}"
+            )
+        weights = _NO_WEIGHTS
+        if mined.weights is not None:
+            weights = np.asarray(mined.weights, np.float32).reshape(-1)
+        return np.where(mined.mask, mined.items, -1), weights
+
+    def _check(self, sampler: Sampler) -> None:
+        train = self.train
+        if (sampler.num_users, sampler.num_items) != (train.num_users, train.num_items):
+            raise InvalidDataError(
+                "the sampler must have the users and items of user_items, "
+                f"{(train.num_users, train.num_items)}; "
+                f"got {(sampler.num_users, sampler.num_items)}"
+            )
+        users = np.flatnonzero(train.user_counts() > 0)
+        sampler.sample(users, 1, key=0)  # raises for a user without an admissible item
+
+
+def _copied(factors: Factors) -> Factors:
+    users, items, biases = factors
+    return users.copy(), items.copy(), biases.copy()
+
+
+def _with_biases(factors: Factors) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return factors whose inner products are the scores: a bias is one more column."""
+    users, items, biases = factors
+    if not biases.size:
+        return users, items
+    return (
+        np.hstack((users, np.ones((len(users), 1), np.float32))),
+        np.hstack((items, biases[:, None])),
+    )
+
+
+def score_pairs(
+    factors: Factors, users: NDArray[np.int64], items: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Return the scores of items (batch, n) for users (batch,); 0 for item -1."""
+    out = np.zeros(items.shape, np.float32)
+    _score(*factors, users, items, out)
+    return out
+
+
+@kernel_fast
+def _score(
+    user_factors: NDArray[np.float32],
+    item_factors: NDArray[np.float32],
+    item_biases: NDArray[np.float32],
+    users: NDArray[np.int64],
+    items: NDArray[np.int64],
+    out: NDArray[np.float32],
+) -> None:
+    for row in range(items.shape[0]):
+        for place in range(items.shape[1]):
+            item = items[row, place]
+            if item < 0:
+                continue
+            score = item_biases[item] if item_biases.size > 0 else np.float32(0.0)
+            for f in range(user_factors.shape[1]):
+                score += user_factors[users[row], f] * item_factors[item, f]
+            out[row, place] = score
