@@ -7,6 +7,7 @@ cannot change it. See `Sampler` for the contract and `recneg.testing.check_sampl
 
 from recneg.samplers.adaptive import Adaptive, PerBatch
 from recneg.samplers.base import Negatives, Sampler
+from recneg.samplers.conditional import Conditional
 from recneg.samplers.cross_batch import CrossBatch
 from recneg.samplers.exposed import Exposed
 from recneg.samplers.frequency import FrequencyEstimator
@@ -22,6 +23,7 @@ from recneg.samplers.uniform import Uniform
 
 __all__ = [
     "Adaptive",
+    "Conditional",
     "CrossBatch",
     "Exposed",
     "FrequencyEstimator",

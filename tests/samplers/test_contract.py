@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 import recneg.samplers
 from recneg.interactions import Interactions
 from recneg.samplers import (
+    Conditional,
     CrossBatch,
     Exposed,
     InBatch,
@@ -62,6 +63,10 @@ LAWS: dict[str, Callable[[Interactions], Sampler]] = {
     "popularity, exponent 6": partial(Popularity, exponent=6.0),
     "popularity with a floor": partial(Popularity, floor=2.5),
     "popularity, counts given": lambda data: Popularity(data, counts=births(data)),
+    "conditional, uniform": lambda data: Conditional(Uniform(data), shown(data)),
+    "conditional, popularity": lambda data: Conditional(Popularity(data), shown(data)),
+    "conditional, all items": lambda data: Conditional(Uniform(data, unseen=False), shown(data)),
+    "conditional, not data": lambda data: Conditional(Pool(data, entries(data)), shown(data)),
     "exposed": lambda data: Exposed(data, shown(data)),
     "pool": lambda data: Pool(data, entries(data)),
     "time aware": lambda data: TimeAware(data, births(data)),
