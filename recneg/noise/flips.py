@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
 
 from recneg.errors import InvalidDataError
 from recneg.interactions import check_ids
@@ -97,17 +98,17 @@ class FlipModel:
 
     def preference(self, users: ArrayLike, items: ArrayLike) -> NDArray[np.float64]:
         """Return R, the chance that each pair is wanted; indices broadcast."""
-        return _sigmoid(self._scores(users, items, self.user_factors, self.item_factors))
+        return expit(self._scores(users, items, self.user_factors, self.item_factors))
 
     def flip(self, users: ArrayLike, items: ArrayLike) -> NDArray[np.float64]:
         """Return gamma, the chance that a wanted pair is observed as missing; indices broadcast."""
-        return _sigmoid(self._scores(users, items, self.user_flips, self.item_flips))
+        return expit(self._scores(users, items, self.user_flips, self.item_flips))
 
     def true_negative(self, users: ArrayLike, items: ArrayLike) -> NDArray[np.float64]:
         """Return ``(1 - R) / (1 - R + gamma R)``, the chance that a missing pair is unwanted."""
         r = self._scores(users, items, self.user_factors, self.item_factors)
-        unwanted = _sigmoid(-r)  # 1 - R without cancellation
-        return unwanted / (unwanted + self.flip(users, items) * _sigmoid(r))
+        g = self._scores(users, items, self.user_flips, self.item_flips)
+        return expit(np.logaddexp(0.0, -g) - r)  # the odds are exp(-r) / gamma
 
     def _scores(
         self,
@@ -122,8 +123,3 @@ class FlipModel:
         out = np.empty(u.shape)
         _logits(u.flatten(), i.flatten(), user_table, item_table, out.reshape(-1))
         return out
-
-
-def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    with np.errstate(over="ignore"):  # exp(-x) of a very negative x: 1 / inf is 0
-        return np.asarray(1 / (1 + np.exp(-x)))

@@ -160,7 +160,7 @@ class _Scores:
     def step(self, index: NDArray[np.int64], gradient: NDArray[np.float64]) -> None:
         """Descend along the summed gradients of `index`."""
         touched, inverse = np.unique(index, return_inverse=True)
-        total = np.bincount(inverse, gradient)
+        total = np.asarray(np.bincount(inverse, gradient), np.float64)
         total = total * (MAX_NORM / max(float(np.sqrt((total**2).sum())), MAX_NORM))
         self.squares[touched] += total**2
         scale = np.sqrt(self.squares[touched]) + 1e-10

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
 
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions, check_ids
@@ -21,6 +22,9 @@ BLOCK_PAIRS = 1 << 19
 
 WINDOW = 10
 """Iterations over which the improvement is measured."""
+
+LARGEST_START = 0.9
+"""Exposure at the start; at 1 whatever is not clicked is irrelevant, and e could never fall."""
 
 NEARLY_ONE = 1 - 1e-12
 
@@ -126,7 +130,8 @@ def sar_em(
     users = np.column_stack((users, np.full(num_users, logit)))
     items = np.column_stack((items, np.ones(num_items)))
     centre = np.append(np.zeros(factors), logit)
-    e = attributes.start(power_law(interactions, clip=clip).items)
+    guess = power_law(interactions, clip=clip).items
+    e = attributes.start(np.minimum(guess, LARGEST_START))
     history: list[float] = []
     for _ in range(max_iterations):
         objective = _step_users(interactions, users, items, e, regularization, centre)
@@ -146,18 +151,18 @@ def _expect(
     e: NDArray[np.float64],
     start: int,
     stop: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Return f, the expected relevance y, and the log-likelihood of a block of users."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return f, the expected relevance y, and the likelihood of each pair of a block of users."""
     f = _sigmoid(users[start:stop] @ items.T)
-    missed = 1 - np.minimum(f * e, NEARLY_ONE)
-    y = f * (1 - e) / missed
+    clicked = np.minimum(f * e, NEARLY_ONE)
+    missed = 1 - clicked
+    y = (f - clicked) / missed
     first, last = interactions.indptr[start], interactions.indptr[stop]
     row = np.repeat(np.arange(stop - start), np.diff(interactions.indptr[start : stop + 1]))
     item = interactions.indices[first:last]
-    clicked = np.log(np.maximum(f[row, item] * e[item], 1e-300))
-    value = np.log(missed).sum() - np.log(missed[row, item]).sum() + clicked.sum()
+    missed[row, item] = np.maximum(clicked[row, item], 1e-300)
     y[row, item] = 1.0
-    return f, y, float(value)
+    return f, y, missed
 
 
 def _step_users(
@@ -174,8 +179,8 @@ def _step_users(
     penalty = (away**2).sum() + (items[:, :-1] ** 2).sum()
     value = -regularization / 2 * float(penalty)
     for start, stop in _blocks(interactions):
-        f, y, part = _expect(interactions, users, items, e, start, stop)
-        value += part
+        f, y, likelihood = _expect(interactions, users, items, e, start, stop)
+        value += float(np.log(likelihood).sum())
         gradient = (y - f) @ items - regularization * away[start:stop]
         users[start:stop] += np.linalg.solve(bound, gradient.T).T
     return value
@@ -210,7 +215,7 @@ def _blocks(interactions: Interactions) -> list[tuple[int, int]]:
 
 
 def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(0.5 * (1 + np.tanh(x / 2)))  # no overflow on either side
+    return np.asarray(expit(x))
 
 
 def _check(

@@ -77,7 +77,7 @@ class Propensity(Sampler):
     >>> from recneg.propensity import given
     >>> data = Interactions.from_arrays([0, 0, 1], [0, 3, 1], num_items=4)
     >>> law = Propensity(data, given([1.0, 1.0, 0.5, 0.5]), relevance=0.5)
-    >>> np.exp(law.log_prob(0, [0, 1, 2, 3])).round(3).tolist()
+    >>> [round(float(q), 3) for q in np.exp(law.log_prob(0, [0, 1, 2, 3]))]
     [0.0, 0.6, 0.4, 0.0]
     """
 
