@@ -19,13 +19,11 @@ from recneg.jit import kernel
 from recneg.keys import Key, bounded_wide, word
 from recneg.parallel import map_blocks
 from recneg.samplers.base import Sampler
-from recneg.samplers.factors import inner, unit_float, within_float32
+from recneg.samplers.factors import first_above, inner, unit_float, within_float32
 
 __all__ = ["CellSampler", "Cells", "Weighting", "build_cells", "item_weights"]
 
 Weighting = Literal["uniform", "popularity"]
-
-U = np.uint64  # indices of this type spare Numba's check for negative ones
 
 
 class Cells(NamedTuple):
@@ -304,15 +302,8 @@ def _draw_rows(
             if log_total == -np.inf:
                 items[r, slot], log_q[r, slot] = -1, -np.inf
                 continue
-            # below the total, also when rounded: so the cell found has a mass of its own
             target = unit_float(word(k0, k1, rows[r], slot, 0)) * table.running[-1]
-            cell, high = 0, table.running.size - 1
-            while cell < high:
-                middle = (cell + high) >> 1
-                if table.running[U(middle)] <= target:
-                    cell = middle + 1
-                else:
-                    high = middle
+            cell = first_above(table.running, target)
             m = np.uint64(table.weights[cell])
             attempt = 1
             unit, low_half = bounded_wide(word(k0, k1, rows[r], slot, attempt), m)

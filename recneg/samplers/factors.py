@@ -18,6 +18,7 @@ from recneg.samplers.base import Sampler
 __all__ = [
     "FactorSampler",
     "check_temperature",
+    "first_above",
     "frozen_factors",
     "inner",
     "unit_float",
@@ -125,3 +126,20 @@ def inner(left: Any, i: Any, first: Any, right: Any, j: Any) -> Any:
 def unit_float(bits: Any) -> Any:
     """Return the float in ``[0, 1)`` of a word, a multiple of ``2**-53``."""
     return np.float64(bits >> _11) * 2.0**-53
+
+
+@inlined
+def first_above(running: Any, target: Any) -> Any:
+    """Return the first position whose running mass is above `target`, else the last position.
+
+    What is found has a mass of its own if ``0 <= target < running[-1]``. A float below 1 times the
+    total is below the total also when rounded.
+    """
+    low, high = 0, running.size - 1
+    while low < high:
+        middle = (low + high) >> 1
+        if running[U(middle)] <= target:
+            low = middle + 1
+        else:
+            high = middle
+    return low

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recneg.errors import InvalidDataError
-from recneg.jit import kernel
+from recneg.jit import inlined, kernel
 from recneg.keys import Key, word
 from recneg.parallel import map_blocks
 from recneg.samplers.factors import FactorSampler, inner, unit_float
@@ -243,8 +243,8 @@ def _ask(
     return Query(query.vector, query.image, seen, query.masses, query.visited, query.stack)
 
 
-@kernel
-def _bisect(indices: NDArray[np.int32], low: Any, high: Any, item: Any) -> Any:
+@inlined
+def _bisect(indices: Any, low: Any, high: Any, item: Any) -> Any:
     """Return the first position in ``[low, high)`` whose item is at least `item`, else `high`."""
     while low < high:
         middle = (low + high) >> 1
@@ -255,8 +255,8 @@ def _bisect(indices: NDArray[np.int32], low: Any, high: Any, item: Any) -> Any:
     return low
 
 
-@kernel
-def _bounds(tree: Tree, node: Any) -> tuple[Any, Any]:
+@inlined
+def _bounds(tree: Any, node: Any) -> tuple[Any, Any]:
     """Return the first item of a node's range and the one after its last."""
     num_items, size = tree.item_factors.shape[0], tree.leaf_size
     while node < tree.num_leaves:
@@ -275,13 +275,11 @@ def _mass(
     query: Query,
     node: Any,
 ) -> Any:
-    """Return the mass of a node's free items, exactly 0 if there are none.
+    """Return and keep the mass of a node's free items, exactly 0 if there are none.
 
     What was seen is subtracted. Where next to nothing is left, and rounding would tell, the node's
     halves are asked in its place, down to the items of a leaf: along the user's history alone.
     """
-    if query.masses[node] >= 0:
-        return query.masses[node]
     total = 0.0
     query.stack[0] = node
     depth = 1
@@ -339,9 +337,13 @@ def _item_at(
     node = 1
     while node < tree.num_leaves:
         node *= 2
-        left = _mass(tree, begin, end, user, query, node)
+        left = query.masses[node]
+        if left < 0:  # a call passes every array and costs more than this look
+            left = _mass(tree, begin, end, user, query, node)
         if target >= left:
-            right = _mass(tree, begin, end, user, query, node + 1)
+            right = query.masses[node + 1]
+            if right < 0:
+                right = _mass(tree, begin, end, user, query, node + 1)
             if right > 0:  # else rounding led here: the last item on the left
                 target -= left
                 node += 1

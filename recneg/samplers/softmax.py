@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from recneg.jit import kernel
 from recneg.keys import Key, word
-from recneg.samplers.factors import FactorSampler, check_temperature, unit_float, within_float32
+from recneg.samplers.factors import (
+    FactorSampler,
+    check_temperature,
+    first_above,
+    unit_float,
+    within_float32,
+)
 
 __all__ = ["Softmax"]
 
@@ -152,17 +158,10 @@ def _draw_rows(
             if log_total == -np.inf:
                 items[r, slot], log_q[r, slot] = -1, -np.inf
                 continue
-            # below the total, also when rounded: so the item found has a mass of its own
             target = unit_float(word(k0, k1, rows[r], slot, 0)) * running[num_items - 1]
-            low, high = 0, num_items - 1
-            while low < high:
-                middle = (low + high) >> 1
-                if running[U(middle)] <= target:
-                    low = middle + 1
-                else:
-                    high = middle
-            items[r, slot] = low
-            log_q[r, slot] = exponents[low] - log_total
+            item = first_above(running, target)
+            items[r, slot] = item
+            log_q[r, slot] = exponents[item] - log_total
 
 
 @kernel

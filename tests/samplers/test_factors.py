@@ -17,7 +17,7 @@ from recneg.interactions import Interactions
 from recneg.keys import Key
 from recneg.samplers.cluster import Cluster
 from recneg.samplers.codebook import codebook
-from recneg.samplers.factors import FactorSampler
+from recneg.samplers.factors import FactorSampler, first_above
 from recneg.samplers.kernel_tree import KernelTree
 from recneg.samplers.midx import MIDX
 from recneg.samplers.rank_adaptive import RankAdaptive
@@ -122,6 +122,20 @@ def models(draw: st.DrawFn) -> tuple[Interactions, np.ndarray, np.ndarray]:
     if draw(st.booleans()):
         factors = [np.rint(values) for values in factors]
     return data, factors[0].astype(np.float32), factors[1].astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("target", "position"), [(0.0, 2), (np.nextafter(1, 0), 2), (1.0, 4), (np.nextafter(3, 0), 4)]
+)
+def test_the_point_of_a_running_sum_has_a_mass_of_its_own(target: float, position: int) -> None:
+    """Positions 0, 1, 3, 5 and 6 have none, and lie on both edges of those that have."""
+    assert first_above(np.array([0.0, 0.0, 1.0, 1.0, 3.0, 3.0, 3.0]), target) == position
+
+
+def test_a_float_below_one_times_a_total_is_below_the_total() -> None:
+    powers = 2.0 ** np.arange(100).repeat(100)
+    totals = np.random.default_rng(0).uniform(1, 2, powers.size) * powers
+    assert (totals * (1 - 2.0**-53) < totals).all()
 
 
 @pytest.mark.parametrize("law", LAWS)

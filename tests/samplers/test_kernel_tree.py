@@ -8,7 +8,7 @@ import pytest
 
 from recneg.interactions import Interactions
 from recneg.samplers import Sampler
-from recneg.samplers.kernel_tree import KernelTree
+from recneg.samplers.kernel_tree import KernelTree, _ask, _item_at, _mass, _new_query
 from recneg.testing import SAMPLER_CHECKS, chi_square_p_value, contract_interactions
 
 
@@ -97,3 +97,14 @@ def test_one_free_item_is_found_in_any_leaf(free: int) -> None:
     got = KernelTree(data, [[1.0, -2.0, 0.5]], items).sample(np.zeros(500, np.int64), 2, key=0)
     assert (got.items == free).all()
     assert np.allclose(got.log_q, 0)
+
+
+def test_a_point_that_rounding_puts_past_the_mass_is_the_last_free_item() -> None:
+    """Free are items 3 and 5 alone, far on the left: no step may lead where nothing is free."""
+    seen = np.delete(np.arange(1000), [3, 5])
+    data = Interactions.from_arrays(np.zeros(998, np.int64), seen, num_items=1000)
+    tree = KernelTree(data, [[1.0]], np.random.default_rng(0).normal(size=(1000, 1)))._tree
+    query = _ask(tree, 0, 998, 0, _new_query(1, 2 * tree.num_leaves))
+    total = _mass(tree, 0, 998, 0, query, 1)
+    assert _item_at(tree, 0, 998, 0, query, 0.0)[0] == 3
+    assert _item_at(tree, 0, 998, 0, query, total * (1 + 1e-12))[0] == 5
