@@ -60,7 +60,7 @@ def compare(
     Parameters
     ----------
     samplers
-        Laws, separated by spaces: uniform or popularity, each with options if wanted, as in
+        Names from recneg samplers, separated by spaces, each with options if wanted, as in
         popularity:exponent=0.5,unseen=false.
     k
         Length of the recommendation lists.
@@ -89,7 +89,7 @@ def train(
     out
         File to write, such as model.safetensors.
     sampler
-        Law of the negatives: uniform or popularity, with options if wanted, as in
+        A name from recneg samplers, with options if wanted, as in
         popularity:exponent=0.5,unseen=false.
     checkpoint
         File to write during training and to go on from if it is there.
@@ -171,8 +171,8 @@ def sample(
     out
         Parquet file to write.
     sampler
-        Law of the negatives: uniform or popularity, with options if wanted, as in
-        popularity:exponent=0.5,unseen=false.
+        A name from recneg samplers of a law that needs neither a model nor a batch, with options
+        if wanted, as in popularity:exponent=0.5,unseen=false.
     num_negatives
         Negatives for each interaction.
     exhausted
@@ -181,6 +181,14 @@ def sample(
     from recneg.cli.sample import run
 
     run(out, sampler, num_negatives, exhausted, data)
+
+
+@app.command
+def samplers() -> None:
+    """List the ways of drawing negatives: law, options, paper and memory."""
+    from recneg.cli.samplers import run
+
+    run()
 
 
 @app.command

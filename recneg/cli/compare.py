@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from recneg.catalogue import parse_sampler
+from recneg.catalogue import Material, Recipe, parse_recipe
 from recneg.cli.data import load_data, make_split
 from recneg.cli.models import trainer_options
 from recneg.cli.options import DataOptions, ModelOptions
@@ -20,6 +22,7 @@ from recneg.cli.tables import print_table, stdout
 from recneg.diagnostics import Comparison, compare_samplers
 from recneg.errors import InvalidDataError
 from recneg.files import atomic_path
+from recneg.interactions import Interactions
 from recneg.progress import progress_bar
 from recneg.splits import Split
 
@@ -33,7 +36,7 @@ def run(
     samplers: list[str], k: int, out: Path | None, data: DataOptions, model: ModelOptions
 ) -> None:
     """Compare, print the table, and write the files if `out` is a folder."""
-    makers = {name: parse_sampler(name) for name in samplers}
+    makers = {name: parse_recipe(name) for name in samplers}
     if len(makers) != len(samplers):
         raise InvalidDataError(f"samplers must differ; got {' '.join(samplers)}")
     if not makers:
@@ -55,12 +58,19 @@ def run(
             if epoch.validation is not None:
                 progress.update(task, figures=f"validation NDCG@20 {epoch.validation:.4f}")
 
-        comparison = compare_samplers(split, makers, k=k, options=options, on_epoch=on_epoch)
+        recipes = {name: partial(_made, make, loaded.shown) for name, make in makers.items()}
+        comparison = compare_samplers(split, recipes, k=k, options=options, on_epoch=on_epoch)
     print_table(f"{data.data}: {split!r}", _headers(k), _cells(comparison))
     if out is not None:
         configuration = _configuration(samplers, k, data, options, split)
         write_report(comparison, configuration, out)
         stdout().print(f"wrote {', '.join(sorted(path.name for path in out.iterdir()))} to {out}")
+
+
+def _made(
+    make: Callable[[Material], Recipe], shown: Interactions | None, train: Interactions
+) -> Recipe:
+    return make(Material(train, shown))
 
 
 def _headers(k: int) -> list[str]:

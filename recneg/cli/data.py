@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from recneg.cli.options import DataOptions, SourceOptions
@@ -21,9 +23,10 @@ TEXT_SUFFIXES = (".csv", ".tsv", ".dat", ".txt", ".data", ".gz", ".parquet", ".p
 
 @dataclass(frozen=True)
 class LoadedData:
-    """Interactions with, where the data have them, their own split and titles."""
+    """Interactions with, where the data have them, their own split, titles and dislikes."""
 
     interactions: Interactions
+    shown: Interactions | None = None
     split: Split | None = None
     titles: NDArray[Any] | None = None
     note: str | None = None
@@ -39,24 +42,46 @@ def load_data(options: SourceOptions) -> LoadedData:
         return LoadedData(simulate(**SIMULATED, key=options.seed).interactions)
     if options.data in names():
         dataset = load(options.data, threshold=options.threshold, fold=options.fold)
-        return LoadedData(dataset.interactions, dataset.split, dataset.titles, dataset.note)
+        shown = None
+        if options.threshold is not None:
+            everything = load(options.data, fold=options.fold).interactions
+            shown = _dislikes(everything, dataset.interactions)
+        return LoadedData(dataset.interactions, shown, dataset.split, dataset.titles, dataset.note)
     path = Path(options.data)
     if not path.exists() and not options.data.lower().endswith(TEXT_SUFFIXES):
         raise InvalidDataError(
             f"--data must be one of {', '.join([*names(), 'simulated'])}, or a file; "
             f"got {options.data!r}"
         )
-    return LoadedData(
-        Interactions.from_file(
-            path,
-            user=options.user,
-            item=options.item,
-            weight=options.weight,
-            timestamp=options.timestamp,
-            threshold=options.threshold,
-            ids=options.ids,
+    read = partial(
+        Interactions.from_file, path, user=options.user, item=options.item,
+        weight=options.weight, timestamp=options.timestamp, ids=options.ids,
+    )  # fmt: skip
+    interactions = read(threshold=options.threshold)
+    shown = None if options.threshold is None else _dislikes(read(), interactions)
+    return LoadedData(interactions, shown)
+
+
+def _dislikes(everything: Interactions, liked: Interactions) -> Interactions:
+    """Return the rated pairs below the threshold, of users and items that have one above it."""
+    users, items = (
+        indices if raw is None else raw[indices]
+        for raw, indices in (
+            (everything.user_ids, everything.users()),
+            (everything.item_ids, everything.indices),
         )
     )
+    known = _known(users, liked.user_ids, liked.num_users)
+    known &= _known(items, liked.item_ids, liked.num_items)
+    u, i = liked.user_index(users[known]), liked.item_index(items[known])
+    disliked = ~liked.contains(u, i)
+    return Interactions.from_arrays(
+        u[disliked], i[disliked], num_users=liked.num_users, num_items=liked.num_items
+    )
+
+
+def _known(raw: NDArray[Any], ids: NDArray[Any] | None, count: int) -> NDArray[np.bool_]:
+    return raw < count if ids is None else np.isin(raw, ids)
 
 
 def make_split(data: LoadedData, options: DataOptions) -> Split:

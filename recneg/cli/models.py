@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from recneg.catalogue import parse_sampler
+from recneg.catalogue import Material, parse_recipe
 from recneg.cli.data import LoadedData, load_data, make_split
 from recneg.cli.options import DataOptions, ModelOptions
 from recneg.cli.tables import print_table, stdout
@@ -41,10 +41,11 @@ def train_model(
 ) -> None:
     """Train on the train part, choose the epoch on validation, save."""
     check_folder(out)
-    maker = parse_sampler(sampler)
+    make = parse_recipe(sampler)
     loaded = load_data(data)
     split = make_split(loaded, data)
-    estimator = BPR(**trainer_options(model, data.seed), sampler=maker)
+    recipe = make(Material(split.train, loaded.shown))
+    estimator = BPR(**trainer_options(model, data.seed), **recipe._asdict())
     validation = split.validation if len(split.validation) else None
     estimator.fit(split.train, validation=validation, checkpoint=checkpoint)
     recorded = asdict(data) | ({"data": str(Path(data.data).resolve())} if _is_file(data) else {})

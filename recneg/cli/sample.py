@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from recneg.catalogue import parse_sampler
+from recneg.catalogue import Material, parse_recipe
 from recneg.cli.data import load_data
 from recneg.cli.options import SourceOptions
 from recneg.cli.tables import stdout
@@ -35,11 +35,13 @@ def run(
     if out.suffix not in (".parquet", ".pq"):
         raise InvalidDataError(f"the output is Parquet and its name must say so; got {out}")
     check_folder(out)
-    make = parse_sampler(sampler)
-    interactions = load_data(data).interactions
-    rows, users = _rows(data, interactions)
-    negatives = make(interactions).sample(
-        users, num_negatives, key=data.seed, rows=rows, exhausted=exhausted
+    make = parse_recipe(sampler)
+    loaded = load_data(data)
+    interactions = loaded.interactions
+    law = make(Material(interactions, loaded.shown)).law(sampler)
+    rows, users, times = _rows(data, interactions)
+    negatives = law.sample(
+        users, num_negatives, key=data.seed, rows=rows, times=times, exhausted=exhausted
     )
     drawn = negatives.mask.reshape(-1)
     items = negatives.items.reshape(-1)[drawn]
@@ -59,11 +61,12 @@ def run(
 
 def _rows(
     data: SourceOptions, interactions: Interactions
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return row numbers and user indices: those of the file, or of the sorted interactions."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64] | None]:
+    """Return row numbers, users and times: those of the file, or of the sorted interactions."""
     path = Path(data.data)
     if not path.is_file():
-        return np.arange(len(interactions)), interactions.users().astype(np.int64)
+        users = interactions.users().astype(np.int64)
+        return np.arange(len(interactions)), users, interactions.timestamps
     names: dict[str, Any]
     frame, names = read_interactions(
         path, user=data.user, item=data.item, weight=data.weight, timestamp=data.timestamp,
@@ -72,4 +75,5 @@ def _rows(
     rows = np.arange(frame.height)
     if data.threshold is not None:
         rows = rows[frame[names["weight"]].to_numpy() >= data.threshold]
-    return rows, interactions.user_index(frame[names["user"]].to_numpy()[rows])
+    times = frame[names["timestamp"]].to_numpy()[rows] if names.get("timestamp") else None
+    return rows, interactions.user_index(frame[names["user"]].to_numpy()[rows]), times

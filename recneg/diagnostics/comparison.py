@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from recneg.catalogue import Recipe
 from recneg.diagnostics.negatives import NegativesSummary, summarise_negatives
 from recneg.evaluation import Evaluation, evaluate
 from recneg.interactions import Interactions
-from recneg.keys import Key
 from recneg.retrieval.ranking import check_k
-from recneg.samplers import Sampler
+from recneg.samplers import Adaptive, PerBatch, Sampler
 from recneg.splits import Split
-from recneg.training import BPR, Epoch
-from recneg.training.epochs import NEGATIVES
+from recneg.training import BPR, Epoch, SamplerLike
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["Comparison", "Outcome", "compare_samplers"]
 
-SamplerMaker = Callable[[Interactions], Sampler]
+Choice = Recipe | SamplerLike | Callable[[Interactions], Recipe]
+"""What `recneg.BPR` takes as its sampler, a recipe of the catalogue, or a function for either."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class Outcome:
     model : BPR
     test : Evaluation
     negatives : NegativesSummary
-        Of the first epoch: the very negatives that the model was trained on.
+        Of the epoch that would come next: what the trained model is given, where that depends on
+        the model.
     """
 
     model: BPR
@@ -105,7 +106,7 @@ class Comparison:
 
 def compare_samplers(
     split: Split,
-    samplers: Mapping[str, SamplerMaker],
+    samplers: Mapping[str, Choice],
     *,
     k: int = 20,
     options: Mapping[str, Any] | None = None,
@@ -119,8 +120,8 @@ def compare_samplers(
     Parameters
     ----------
     split : Split
-    samplers : mapping of str to callable
-        Names to builders of samplers from the training interactions.
+    samplers : mapping of str to Sampler, Adaptive, PerBatch, Recipe or callable
+        Names to what draws the negatives; a callable makes it from the training interactions.
     k : int
     options : mapping, optional
         Options of `recneg.BPR`.
@@ -131,19 +132,18 @@ def compare_samplers(
     validation = split.validation if len(split.validation) else None
     held_out = split.validation.union(split.test)
     outcomes = {}
-    for name, make in samplers.items():
-        sampler = make(split.train)
-        model = BPR(**{**(options or {}), "sampler": sampler})
+    for name, choice in samplers.items():
+        recipe = _recipe(choice, split.train)
+        model = BPR(**{**(options or {}), **recipe._asdict()})
         report = None if on_epoch is None else partial(on_epoch, name)
         model.fit(split.train, False, report, validation=validation)
         test = evaluate(model, split.train, split.test, k=k, exclude=split.validation)
-        first_epoch = Key(model.options.seed).fold_in(NEGATIVES).fold_in(0)
-        negatives = summarise_negatives(
-            sampler,
-            split.train,
-            held_out,
-            num_negatives=model.options.num_negatives,
-            key=first_epoch,
-        )
+        negatives = summarise_negatives(model.negatives(split.train), split.train, held_out)
         outcomes[name] = Outcome(model, test, negatives)
     return Comparison(outcomes, k)
+
+
+def _recipe(choice: Choice, train: Interactions) -> Recipe:
+    if not isinstance(choice, (Recipe, Sampler, Adaptive, PerBatch)):
+        choice = choice(train)
+    return choice if isinstance(choice, Recipe) else Recipe(choice)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recneg.interactions import Interactions
-from recneg.keys import Key
-from recneg.samplers import Sampler
 
 __all__ = ["NegativesSummary", "summarise_negatives"]
 
@@ -41,32 +40,24 @@ class NegativesSummary:
 
 
 def summarise_negatives(
-    sampler: Sampler,
-    train: Interactions,
-    held_out: Interactions,
-    *,
-    num_negatives: int = 1,
-    key: int | Key = 0,
+    negatives: NDArray[np.int64], train: Interactions, held_out: Interactions
 ) -> NegativesSummary:
-    """Draw negatives for every training interaction, as one epoch of training does, and count.
+    """Count what was drawn for every training interaction.
 
     Parameters
     ----------
-    sampler : Sampler
+    negatives : numpy.ndarray of int64, shape (num_interactions, num_negatives)
+        Items drawn for each interaction, -1 for none: what `recneg.BPR.negatives` returns, or
+        ``sampler.sample(train.users(), num_negatives, key=key).items``.
     train : Interactions
-        Each interaction is one row; its position is the row number, so that under a trainer's key
-        of an epoch these are that epoch's negatives.
     held_out : Interactions
         Positives that the sampler knows nothing of.
-    num_negatives : int
-    key : int or Key
     """
-    users = train.users()
-    items = sampler.sample(users, num_negatives, key=key).items
-    owners = np.broadcast_to(users[:, None], items.shape)
+    rows, _ = np.nonzero(negatives >= 0)
+    owners, items = train.users()[rows].astype(np.int64), negatives[negatives >= 0]
     hits = held_out.contains(owners, items)
-    pairs = owners[hits].astype(np.int64) * train.num_items + items[hits]
-    drawn = np.bincount(items.ravel(), minlength=train.num_items)
+    pairs = owners[hits] * train.num_items + items[hits]
+    drawn = np.bincount(items, minlength=train.num_items)
     size = max(items.size, 1)
     return NegativesSummary(
         num_draws=items.size,

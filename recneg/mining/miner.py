@@ -15,7 +15,7 @@ __all__ = ["Miner"]
 OFFERED = (
     "num_negatives", "positive_scores", "key", "rows", "users", "positives", "epoch",
     "guide_scores", "guide_positive_scores", "past_scores", "past_positive_scores",
-    "item_popularity",
+    "item_popularity", "num_items",
 )  # fmt: skip
 
 
@@ -24,8 +24,8 @@ class Miner:
 
     A trainer fills in the arguments of the function by name; those it offers are
     ``num_negatives``, ``positive_scores``, ``key``, ``rows``, ``users``, ``positives``, ``epoch``,
-    ``guide_scores``, ``guide_positive_scores``, ``past_scores``, ``past_positive_scores`` and
-    ``item_popularity``. Whatever else the function needs is given here. Your own function of
+    ``guide_scores``, ``guide_positive_scores``, ``past_scores``, ``past_positive_scores``,
+    ``item_popularity`` and ``num_items``. Whatever else the function needs is given here. Your own function of
     ``(negatives, scores, *, ...) -> Mined`` is as good as one of `recneg.mining`.
 
     Parameters
@@ -78,7 +78,8 @@ class Miner:
         self.past_epochs = past_epochs if "past_scores" in self.needs else 0
 
     def __repr__(self) -> str:
-        options = "".join(f", {name}={value!r}" for name, value in self.options.items())
+        given = {name: value for name, value in self.options.items() if value is not None}
+        options = "".join(f", {name}={value!r}" for name, value in given.items())
         return f"Miner({self.function.__name__}, {self.num_candidates}{options})"
 
     def __call__(self, negatives: Negatives, scores: Any, **offered: Any) -> Mined:

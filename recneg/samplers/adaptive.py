@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from inspect import signature
 from typing import Any
 
@@ -52,6 +53,9 @@ class Adaptive:
         if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
             raise InvalidDataError(f"every must be an integer of at least 1; got {self.every!r}")
 
+    def __repr__(self) -> str:
+        return f"Adaptive({_described(self.make)}, every={self.every})"
+
     def build(
         self,
         interactions: Interactions,
@@ -85,3 +89,15 @@ class PerBatch:
             raise InvalidDataError(
                 f"batches must be an integer of at least 1; got {self.batches!r}"
             )
+
+    def __repr__(self) -> str:
+        return f"PerBatch({_described(self.make)}, batches={self.batches})"
+
+
+def _described(make: Callable[..., Any]) -> str:
+    """Return a name that is the same in every process: checkpoints are compared by it."""
+    if isinstance(make, partial):
+        given = [repr(value) for value in make.args]
+        given += [f"{name}={value!r}" for name, value in make.keywords.items()]
+        return f"{_described(make.func)}({', '.join(given)})"
+    return getattr(make, "__qualname__", type(make).__qualname__)

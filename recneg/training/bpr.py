@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recneg.errors import InvalidDataError
 from recneg.evaluation import evaluate
@@ -17,7 +18,7 @@ from recneg.keys import Key
 from recneg.parallel import get_num_threads
 from recneg.samplers import Uniform
 from recneg.splits import carve_validation
-from recneg.training.epochs import CARVE, INIT, train_epoch
+from recneg.training.epochs import CARVE, FOLLOW, INIT, MINE, NEGATIVES, train_epoch
 from recneg.training.factor_model import FactorModel, as_interactions
 from recneg.training.fused import random_factors
 from recneg.training.negatives import NegativeSource, SamplerLike
@@ -234,6 +235,29 @@ class BPR(FactorModel):
         self._adopt(state)
         self._seen = data
         return self
+
+    def negatives(self, user_items: Any) -> NDArray[np.int64]:
+        """Return the negatives that one more epoch of training would use.
+
+        Parameters
+        ----------
+        user_items : Interactions or SciPy sparse matrix, users x items
+            What the model was trained on.
+
+        Returns
+        -------
+        numpy.ndarray of int64, shape (num_interactions, num_negatives)
+            Row r holds those of interaction r; -1 for none.
+        """
+        self._require_fitted()
+        train, key = as_interactions(user_items), Key(self.options.seed)
+        source = NegativeSource(self.sampler, self.mining, train, self.options.num_negatives)
+        state = TrainingState((self._user_factors, self._item_factors, self._item_biases))
+        state.history = self.history
+        number = len(self.history)
+        source.follow(state, key.fold_in(FOLLOW))
+        draws, choices = (key.fold_in(part).fold_in(number) for part in (NEGATIVES, MINE))
+        return source.epoch(state, draws, choices)
 
     def _adopt(self, state: TrainingState) -> None:
         self._user_factors, self._item_factors, self._item_biases = state.factors

@@ -10,14 +10,11 @@ from recneg.interactions import Interactions
 from recneg.keys import Key, random_bits
 from recneg.parallel import map_tasks
 from recneg.training.fused import BLOCK_USERS, bpr_users
-from recneg.training.negatives import NegativeSource
+from recneg.training.negatives import BATCH_USERS, NegativeSource
 from recneg.training.options import BPROptions
 from recneg.training.state import Epoch, TrainingState
 
 __all__ = ["CARVE", "FOLLOW", "INIT", "MINE", "NEGATIVES", "ORDER", "train_epoch"]
-
-TASK_USERS = 4 * BLOCK_USERS
-"""Users that one task trains on: a millisecond or more."""
 
 INIT, NEGATIVES, ORDER, CARVE, FOLLOW, MINE = range(6)
 """What a run's key is folded with first, so that no two uses share bits."""
@@ -51,15 +48,15 @@ def train_epoch(
     source.follow(state, key.fold_in(FOLLOW))
 
     def task(index: int) -> tuple[float, int, int]:
-        start, stop = index * TASK_USERS, min((index + 1) * TASK_USERS, len(order))
+        start, stop = index * BATCH_USERS, min((index + 1) * BATCH_USERS, len(order))
         block = source.draw(state, order, start, stop, draws, choices)
         return bpr_users(
             order[start:stop], block.items, block.weights, start // BLOCK_USERS,
-            options.num_negatives, train.indptr, train.indices, *draws.words, *shuffles.words,
+            block.num_slots, train.indptr, train.indices, *draws.words, *shuffles.words,
             block.law, *state.factors, rate, regularization,
         )  # fmt: skip
 
-    sums = np.array(map_tasks(task, -(-len(order) // TASK_USERS), threads))
+    sums = np.array(map_tasks(task, -(-len(order) // BATCH_USERS), threads))
     seconds = time.perf_counter() - started
     loss, correct, triples = (float(total) for total in sums.sum(axis=0))
     if not all(np.isfinite(part.sum()) for part in state.factors):

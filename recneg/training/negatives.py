@@ -19,7 +19,10 @@ from recneg.training.state import Factors, TrainingState
 if TYPE_CHECKING:
     from recneg.mining.miner import Miner
 
-__all__ = ["Block", "NegativeSource", "SamplerLike"]
+__all__ = ["BATCH_USERS", "Block", "NegativeSource", "SamplerLike"]
+
+BATCH_USERS = 256
+"""Users of a block: one task of training, and the batch of the laws that follow a batch."""
 
 SamplerLike = Sampler | Adaptive | PerBatch | Callable[[Interactions], Sampler]
 
@@ -34,12 +37,15 @@ class Block(NamedTuple):
     ----------
     law : Law
         Drawn from inside the kernel if `items` is empty.
-    items : numpy.ndarray of int32, shape (num_rows * num_negatives,)
+    num_slots : int
+        Negatives a row: those asked for, or as many as mining keeps.
+    items : numpy.ndarray of int32, shape (num_rows * num_slots,)
         -1 for none.
     weights : numpy.ndarray of float32, of the shape of items, or empty for ones
     """
 
     law: Law
+    num_slots: int
     items: NDArray[np.int32]
     weights: NDArray[np.float32]
 
@@ -65,6 +71,7 @@ class NegativeSource:
         self.sampler = self.recipe if isinstance(self.recipe, Sampler) else None
         self._past: list[Factors] = []
         self._popularity = train.item_counts()
+        self._owners = train.users()
         if self.sampler is not None:
             self._check(self.sampler)
 
@@ -97,36 +104,58 @@ class NegativeSource:
         choices: Key,
     ) -> Block:
         """Return the negatives of the users ``order[start:stop]``."""
-        users = order[start:stop]
-        sampler = self.sampler
-        if isinstance(self.recipe, PerBatch):
-            first = max(0, stop - self.recipe.batches * (stop - start))
-            rows = self.train.rows_of(order[first:stop])
-            sampler = self.recipe.make(self.train, self.train.indices[rows].astype(np.int64))
-        assert sampler is not None
+        sampler = self._law_of(order, start, stop)
         if sampler.law is not None and self.miner is None:
-            return Block(sampler.law, _NO_ITEMS, _NO_WEIGHTS)
-        rows = self.train.rows_of(users)
-        owners = np.repeat(users, self.train.user_counts()[users]).astype(np.int64)
+            return Block(sampler.law, self.num_negatives, _NO_ITEMS, _NO_WEIGHTS)
+        rows = self.train.rows_of(order[start:stop])
+        items, weights = self._drawn(sampler, state, rows, draws, choices)
+        return Block(NO_LAW, items.shape[1], items.astype(np.int32).reshape(-1), weights)
+
+    def epoch(self, state: TrainingState, draws: Key, choices: Key) -> NDArray[np.int64]:
+        """Return what `draw` gives for all users in their order, (num_interactions, num_slots)."""
+        everybody = np.arange(self.train.num_users, dtype=np.int32)
+        parts = []
+        for start in range(0, everybody.size, BATCH_USERS):
+            stop = min(start + BATCH_USERS, everybody.size)
+            sampler = self._law_of(everybody, start, stop)
+            rows = self.train.rows_of(everybody[start:stop])
+            parts.append(self._drawn(sampler, state, rows, draws, choices)[0])
+        return np.concatenate(parts)
+
+    def _law_of(self, order: NDArray[np.int32], start: int, stop: int) -> Sampler:
+        if isinstance(self.recipe, PerBatch):
+            first = max(0, start - (self.recipe.batches - 1) * BATCH_USERS)
+            rows = self.train.rows_of(order[first:stop])
+            return self.recipe.make(self.train, self.train.indices[rows].astype(np.int64))
+        assert self.sampler is not None
+        return self.sampler
+
+    def _drawn(
+        self,
+        sampler: Sampler,
+        state: TrainingState,
+        rows: NDArray[np.int64],
+        draws: Key,
+        choices: Key,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        owners = self._owners[rows].astype(np.int64)
         times = None if self.train.timestamps is None else self.train.timestamps[rows]
         count = self.num_negatives if self.miner is None else self.miner.num_candidates
         items, log_q = sampler._draw_at(owners, count, draws, rows, times)
-        weights = _NO_WEIGHTS
-        if self.miner is not None:
-            negatives = Negatives(items, log_q, items >= 0)
-            items, weights = self._mined(state, negatives, owners, rows, choices)
-        return Block(NO_LAW, items.astype(np.int32).reshape(-1), weights)
+        if self.miner is None:
+            return items, _NO_WEIGHTS
+        negatives = Negatives(items, log_q, items >= 0)
+        return self._mined(self.miner, state, negatives, owners, rows, choices)
 
     def _mined(
         self,
+        miner: Miner,
         state: TrainingState,
         negatives: Negatives,
         owners: NDArray[np.int64],
         rows: NDArray[np.int64],
         key: Key,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        miner = self.miner
-        assert miner is not None
         positives = self.train.indices[rows].astype(np.int64)
         scores = score_pairs(state.factors, owners, negatives.items)
         offered: dict[str, Any] = {
@@ -138,6 +167,7 @@ class NegativeSource:
             "positives": positives,
             "epoch": len(state.history),
             "item_popularity": self._popularity,
+            "num_items": self.train.num_items,
         }
         if "guide_scores" in miner.needs:
             guide = (miner.guide.user_factors, miner.guide.item_factors, _NO_WEIGHTS)
@@ -150,11 +180,6 @@ class NegativeSource:
             )
             offered |= {"past_scores": past, "past_positive_scores": own[:, 0]}
         mined = miner(negatives, scores, **offered)
-        if mined.items.shape[1] != self.num_negatives:
-            raise InvalidDataError(
-                f"{miner!r} must return {self.num_negatives} negatives a row; "
-                f"got {mined.items.shape[1]}"
-            )
         weights = _NO_WEIGHTS
         if mined.weights is not None:
             weights = np.asarray(mined.weights, np.float32).reshape(-1)

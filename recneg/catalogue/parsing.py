@@ -1,0 +1,65 @@
+"""``name:option=value,option=value`` -> the function that makes a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import Parameter, signature
+from typing import Any
+
+from recneg.catalogue.entries import CATALOGUE
+from recneg.catalogue.recipe import Material, Recipe
+from recneg.errors import InvalidDataError
+
+__all__ = ["options_of", "parse_recipe"]
+
+
+def parse_recipe(text: str) -> Callable[[Material], Recipe]:
+    """Return the maker of the recipe that `text` names.
+
+    Raises
+    ------
+    InvalidDataError
+        For an unknown name or option, or a value of the wrong type, listing what is known.
+
+    Examples
+    --------
+    >>> from recneg import Interactions
+    >>> data = Interactions.from_arrays([0, 1], [0, 1])
+    >>> parse_recipe("popularity:exponent=0.5,unseen=false")(Material(data)).sampler.exponent
+    0.5
+    >>> parse_recipe("hardest:candidates=16")(Material(data)).mining
+    Miner(hardest, 16)
+    """
+    name, _, rest = text.strip().partition(":")
+    name = name.strip().replace("-", "_")
+    if name not in CATALOGUE:
+        raise InvalidDataError(f"a sampler must be one of {', '.join(CATALOGUE)}; got {name!r}")
+    build = CATALOGUE[name].build
+    known = options_of(name)
+    options: dict[str, Any] = {}
+    for part in filter(None, rest.split(",")):
+        option, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or option not in known:
+            raise InvalidDataError(
+                f"options of {name} must be written as option=value, of "
+                f"{', '.join(known) or 'none'}; got {part!r}"
+            )
+        options[option] = _value(value, str(known[option].annotation), f"{name}:{option}")
+    return lambda material: build(material, **options)
+
+
+def options_of(name: str) -> dict[str, Parameter]:
+    """Return the options of an entry by name, each with its type and default."""
+    parameters = signature(CATALOGUE[name].build).parameters.values()
+    return {option.name: option for option in parameters if option.kind is Parameter.KEYWORD_ONLY}
+
+
+def _value(text: str, kind: str, what: str) -> Any:
+    if kind == "bool":
+        if text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        raise InvalidDataError(f"{what} must be true or false; got {text!r}")
+    try:
+        return {"float": float, "int": int, "str": str}[kind](text)
+    except ValueError:
+        raise InvalidDataError(f"{what} must be a {kind}; got {text!r}") from None
