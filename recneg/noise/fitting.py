@@ -40,11 +40,12 @@ def fit_flips(
     `coefficients` of a batch are summed at its start; then every table takes one step, with its
     L2 decay on all rows. The rate falls by 1 % an epoch, before it. Serial, the same for a key on
     every run. Time is epochs x interactions x draws x factors, and users plus items for every
-    batch; memory 16 * factors bytes a user and an item, in training twice that.
+    batch; memory 8 * factors bytes a user and an item, in training twice that.
 
-    The scale of P, Q at the start, ``gamma = sigmoid(-6)`` or so, says that hardly any vote was
-    flipped; what is learned is which ones rather were. Preference and flips are identifiable only
-    through their different penalties and this start: `flip` is a weight, not a measured rate.
+    Preference and flips are told apart by this start (flip rates near 0.002) and by their penalties
+    alone: a flip rate is a weight, not a measured share of lost votes. The published penalty of 5
+    shrinks P and Q so fast that on small data all flip rates become 0.5; see
+    ``docs/methods/noisy-label.md``.
 
     Parameters
     ----------
