@@ -100,7 +100,6 @@ class RankAdaptive(FactorSampler):
     def _ranks(self) -> Ranks:
         factors = self.item_factors
         spread = factors.std(axis=0, dtype=np.float64)
-        spread[factors.min(axis=0) == factors.max(axis=0)] = 0  # not the rounding of the mean
         order = np.empty(factors.shape[::-1], np.int32)
         places = np.empty(factors.shape, np.int32)
 

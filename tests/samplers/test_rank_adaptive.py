@@ -62,7 +62,7 @@ def test_a_factor_weighs_its_spread_times_the_users_size() -> None:
 
 
 def test_a_constant_factor_is_never_chosen() -> None:
-    """Not even by the rounding of its mean, and however large it is for the user."""
+    """However large it is for the user: the sums of a constant are exact in float64."""
     rng = np.random.default_rng(0)
     items = np.column_stack((np.full(1000, np.float32(0.1)), rng.normal(size=1000) * 1e-15))
     data = Interactions.from_arrays([], [], num_users=1, num_items=1000)
