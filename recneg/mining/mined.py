@@ -54,12 +54,11 @@ def mined_at(
     """
     missing = num_negatives - positions.shape[-1]
     if missing:
-        ahead = positions.shape[:-1]
-        positions = xp.concat(
-            [positions, xp.broadcast_to(positions[..., :1], (*ahead, missing))], -1
-        )
-        none = xp.broadcast_to(xp.zeros_like(mask[..., :1]), (*ahead, missing))
-        mask = xp.concat([mask, none], -1)
+        shape = (*positions.shape[:-1], missing)
+        filler = xp.broadcast_to(positions[..., :1], shape)
+        positions = xp.concat([positions, filler], axis=-1)
+        none = xp.broadcast_to(xp.zeros_like(mask[..., :1]), shape)
+        mask = xp.concat([mask, none], axis=-1)
     positions = xp.where(mask, positions, xp.zeros_like(positions))
     chosen = xp.take_along_axis(items, positions, axis=-1)
     chosen = xp.astype(xp.where(mask, chosen, -xp.ones_like(chosen)), xp.int64)

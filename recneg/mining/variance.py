@@ -103,4 +103,6 @@ def _deviation(xp: Any, past_scores: Any, past_positive_scores: Any, scores: Any
     if not epochs:
         return xp.zeros((batch, n), dtype=xp.float64, device=device(scores))
     gaps = xp.astype(past, xp.float64) - xp.astype(past_positives, xp.float64)[:, None, :]
-    return xp.std(sigmoid(xp, gaps), axis=-1)
+    chance = sigmoid(xp, gaps)
+    mean = xp.sum(chance, axis=-1, keepdims=True) / epochs
+    return xp.sqrt(xp.sum((chance - mean) ** 2, axis=-1) / epochs)
