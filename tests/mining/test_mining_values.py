@@ -114,6 +114,17 @@ def test_nv_retriever_keeps_the_reference_candidates() -> None:
         assert kept.tolist() == [False, True, True, True]
 
 
+def test_a_score_on_the_bound() -> None:
+    """Equal to the bound violates no margin, is not clearly below it, and does not exceed it."""
+    scores = np.array([[0.5, 0.5 - 2**-50, 0.5 + 2**-50, 9.0]])
+    known = {"positive_scores": np.array([1.5])}
+    assert mining.until_violation(FOUR, scores, **known, num_items=9).positions.tolist() == [[2]]
+    below = mining.positive_aware(FOUR, scores, **known, margin=1.0)
+    assert below.positions[below.mask].tolist() == [1]
+    guide = {"guide_scores": scores, "guide_positive_scores": np.array([0.5])}
+    assert mining.guided(FOUR, scores, **guide).items.tolist() == [[7, 1, -1, -1]]
+
+
 def test_rotate_reference_weights_and_loss() -> None:
     weights = mining.self_adversarial(FOUR, SCORES).weights[0]
     reference = [0.4186323710950602, 0.1393506110375093, 0.2539133682173508, 0.1881036496500797]
