@@ -83,10 +83,18 @@ def propensity(material: Material, *, exponent: float = 0.5, clip: float = 0.01)
 
 
 def noisy_label(
-    material: Material, *, epochs: int = 30, regularization: float = 1.0, seed: int = 0
+    material: Material,
+    *,
+    epochs: int = 30,
+    regularization: float = 1.0,
+    flip_regularization: float = 5.0,
+    seed: int = 0,
 ) -> Recipe:
-    """Draw uniform, thinned by the probability of a true negative under fitted flips."""
-    flips = fit_flips(material.train, epochs=epochs, regularization=regularization, key=seed)
+    """Draw uniformly, thinned by the probability of a true negative under fitted flips."""
+    flips = fit_flips(
+        material.train, epochs=epochs, regularization=regularization,
+        flip_regularization=flip_regularization, key=seed,
+    )  # fmt: skip
     return Recipe(NoisyLabel(Uniform(material.train), flips))
 
 

@@ -14,6 +14,7 @@ from recneg.mining.importance import importance_resampled, importance_weighted
 from recneg.mining.mined import Mined
 from recneg.mining.miner import Miner
 from recneg.mining.mixed_hard import mixed_hard
+from recneg.mining.mixed_margin import mixed_margin
 from recneg.mining.mixed_positive import mixed_positive
 from recneg.mining.positive_aware import positive_aware
 from recneg.mining.refreshed import refreshed
@@ -36,6 +37,7 @@ __all__ = [
     "importance_resampled",
     "importance_weighted",
     "mixed_hard",
+    "mixed_margin",
     "mixed_positive",
     "positive_aware",
     "refreshed",

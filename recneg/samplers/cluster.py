@@ -48,7 +48,7 @@ class Cluster(CellSampler, FactorSampler):
     --------
     >>> import numpy as np
     >>> from recneg import Interactions
-    >>> from recneg.samplers.cluster import Cluster
+    >>> from recneg.samplers import Cluster
     >>> data = Interactions.from_arrays([0, 1], [0, 1], num_items=4)
     >>> law = Cluster(data, [[1.0], [0.0]], [[0.0], [0.0], [np.log(3)], [0.0]], clusters=2)
     >>> np.exp(law.log_prob(0, [0, 1, 2, 3]), dtype=float).round(6).tolist()

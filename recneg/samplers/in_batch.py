@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -187,14 +187,18 @@ def _draw_unseen(
     distinct, before = batch
     places = np.empty(distinct.size, np.int64)
     free_below = np.empty(distinct.size, np.int64)  # unseen positives before each seen item
+    num_seen, last_user = 0, np.int64(-1)
+    free: Any = np.int64(0)
     for r in range(users.size):
-        history = indices[indptr[users[r]] : indptr[users[r] + 1]]
-        num_seen = _seen_places(distinct, history, places)
-        skipped = np.int64(0)
-        for k in range(num_seen):
-            free_below[k] = before[places[k]] - skipped
-            skipped += before[places[k] + 1] - before[places[k]]
-        free = before[-1] - skipped
+        if users[r] != last_user:  # the rows of a user often follow each other
+            last_user = users[r]
+            history = indices[indptr[last_user] : indptr[last_user + 1]]
+            num_seen = _seen_places(distinct, history, places)
+            skipped = np.int64(0)
+            for k in range(num_seen):
+                free_below[k] = before[places[k]] - skipped
+                skipped += before[places[k] + 1] - before[places[k]]
+            free = before[-1] - skipped
         if free == 0:
             items[r], log_q[r] = -1, -np.inf
             continue

@@ -111,7 +111,7 @@ class KernelTree(FactorSampler):
     --------
     >>> import numpy as np
     >>> from recneg import Interactions
-    >>> from recneg.samplers.kernel_tree import KernelTree
+    >>> from recneg.samplers import KernelTree
     >>> data = Interactions.from_arrays([0, 1], [0, 1], num_items=3)
     >>> law = KernelTree(data, [[1.0], [2.0]], [[1.0], [-1.0], [3.0]], alpha=0.5)
     >>> np.exp(law.log_prob([[0], [1]], [0, 1, 2]), dtype=float).round(6).tolist()

@@ -52,7 +52,7 @@ class MIDX(CellSampler, FactorSampler):
     --------
     >>> import numpy as np
     >>> from recneg import Interactions
-    >>> from recneg.samplers.midx import MIDX
+    >>> from recneg.samplers import MIDX
     >>> data = Interactions.from_arrays([0, 1], [0, 1], num_items=3)
     >>> law = MIDX(data, [[1.0, 0.0], [0.0, 1.0]], [[0, 9], [0, 9], [np.log(3), 9]], codewords=2)
     >>> np.exp(law.log_prob([[0], [1]], [0, 1, 2]), dtype=float).round(6).tolist()

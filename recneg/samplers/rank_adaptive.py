@@ -79,7 +79,7 @@ class RankAdaptive(FactorSampler):
     --------
     >>> import numpy as np
     >>> from recneg import Interactions
-    >>> from recneg.samplers.rank_adaptive import RankAdaptive
+    >>> from recneg.samplers import RankAdaptive
     >>> data = Interactions.from_arrays([0, 1], [0, 1], num_items=3)
     >>> law = RankAdaptive(data, [[1.0], [-1.0]], [[3.0], [2.0], [1.0]], mean_rank=1 / np.log(3))
     >>> np.exp(law.log_prob([[0], [1]], [0, 1, 2]), dtype=float).round(6).tolist()

@@ -61,7 +61,7 @@ class Softmax(FactorSampler):
     --------
     >>> import numpy as np
     >>> from recneg import Interactions
-    >>> from recneg.samplers.softmax import Softmax
+    >>> from recneg.samplers import Softmax
     >>> data = Interactions.from_arrays([0, 1], [0, 1], num_items=3)
     >>> law = Softmax(data, [[1.0], [0.0]], [[5.0], [0.0], [np.log(3)]])
     >>> np.exp(law.log_prob([[0], [1]], [0, 1, 2]), dtype=float).round(6).tolist()

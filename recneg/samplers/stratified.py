@@ -46,7 +46,7 @@ class Stratified(CellSampler):
     --------
     >>> import numpy as np
     >>> from recneg import Interactions
-    >>> from recneg.samplers.stratified import Stratified
+    >>> from recneg.samplers import Stratified
     >>> data = Interactions.from_arrays([0, 1], [0, 3], num_items=4)
     >>> law = Stratified(data, [0, 0, 0, 1], [0.8, 0.2])
     >>> np.exp(law.log_prob([[0], [1]], [0, 1, 2, 3]), dtype=float).round(6).tolist()

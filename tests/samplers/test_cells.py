@@ -1,7 +1,5 @@
 """Laws that draw a cell first: MIDX, clusters and strata, their cells and codebooks."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,7 @@ from recneg.samplers.codebook import codebook
 from recneg.samplers.midx import MIDX
 from recneg.samplers.softmax import Softmax
 from recneg.samplers.stratified import Stratified, popularity_cohorts
-from recneg.testing import SAMPLER_CHECKS, contract_interactions
+from recneg.testing import contract_interactions
 
 
 def contract_model(law: Any, **options: Any) -> Sampler:
@@ -31,34 +29,6 @@ def contract_model(law: Any, **options: Any) -> Sampler:
 def contract_strata(**options: Any) -> Stratified:
     data = contract_interactions()
     return Stratified(data, popularity_cohorts(data, 5), [4, 1, 0, 1, 2], **options)
-
-
-@pytest.mark.parametrize("check", SAMPLER_CHECKS.values(), ids=SAMPLER_CHECKS)
-@pytest.mark.parametrize(
-    ("make", "draws"),
-    [
-        (partial(contract_model, MIDX, codewords=4), 1_000_000),
-        (partial(contract_model, MIDX, weighting="popularity"), 1_000_000),
-        (partial(contract_model, Cluster, clusters=7), 1_000_000),
-        (contract_strata, 1_000_000),
-        (partial(contract_model, MIDX, unseen=False), 100_000),
-        (partial(contract_model, Cluster, weighting="popularity", unseen=False), 100_000),
-        (partial(contract_strata, unseen=False), 100_000),
-    ],
-    ids=[
-        "midx",
-        "midx, popularity",
-        "cluster",
-        "stratified",
-        "midx, all items",
-        "cluster, popularity, all items",
-        "stratified, all items",
-    ],
-)
-def test_contract(
-    make: Callable[[], Sampler], draws: int, check: Callable[[Sampler, int], None]
-) -> None:
-    check(make(), draws)
 
 
 # -- codebooks -----------------------------------------------------------------------------------

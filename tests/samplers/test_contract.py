@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,18 +11,29 @@ from numpy.typing import NDArray
 
 import recneg.samplers
 from recneg.interactions import Interactions
+from recneg.noise import FlipModel
+from recneg.propensity import given
 from recneg.samplers import (
+    MIDX,
+    Cluster,
     Conditional,
     CrossBatch,
     Exposed,
     InBatch,
+    KernelTree,
     MixedNegative,
     Mixture,
+    NoisyLabel,
     Pool,
     Popularity,
+    Propensity,
+    RankAdaptive,
     Sampler,
+    Softmax,
+    Stratified,
     TimeAware,
     Uniform,
+    popularity_cohorts,
 )
 from recneg.testing import SAMPLER_CHECKS, contract_interactions
 
@@ -52,6 +64,22 @@ def shown(data: Interactions) -> Interactions:
     )
 
 
+def flips(data: Interactions) -> FlipModel:
+    sizes = (data.num_users, data.num_items) * 2
+    return FlipModel(*(random(data).normal(size=(size, 4)) for size in sizes))
+
+
+def with_factors(
+    law: Callable[..., Sampler], d: int, **options: Any
+) -> Callable[[Interactions], Sampler]:
+    def make(data: Interactions) -> Sampler:
+        rng = np.random.default_rng(3)
+        users, items = (rng.normal(size=(size, d)) for size in (data.num_users, data.num_items))
+        return law(data, users, items, **options)
+
+    return make
+
+
 LAWS: dict[str, Callable[[Interactions], Sampler]] = {
     "uniform": Uniform,
     "uniform over all items": partial(Uniform, unseen=False),
@@ -77,6 +105,23 @@ LAWS: dict[str, Callable[[Interactions], Sampler]] = {
     "in batch": lambda data: InBatch(data, batch(data)),
     "cross batch": lambda data: CrossBatch(data, capacity=50).push(batch(data)).push(batch(data)),
     "mixed negative": lambda data: MixedNegative(data, batch(data), 20),
+    "propensity": Propensity,
+    "propensity over all items": partial(Propensity, relevance=0.9, unseen=False),
+    "propensity by user and item": lambda data: Propensity(
+        data, given(random(data).random((data.num_users, data.num_items))), relevance=0.8
+    ),
+    "noisy label": lambda data: NoisyLabel(Uniform(data), flips(data)),
+    "noisy label over popularity": lambda data: NoisyLabel(Popularity(data), flips(data)),
+    "stratified": lambda data: Stratified(data, popularity_cohorts(data, 5), [4, 1, 0, 1, 2]),
+    "softmax": with_factors(Softmax, 4),
+    "softmax over all items": with_factors(Softmax, 4, temperature=2.0, unseen=False),
+    "rank adaptive": with_factors(RankAdaptive, 3, mean_rank=6.0),
+    "rank adaptive over all items": with_factors(RankAdaptive, 3, unseen=False),
+    "kernel tree": with_factors(KernelTree, 2, alpha=3.0),
+    "kernel tree over all items": with_factors(KernelTree, 2, alpha=3.0, unseen=False),
+    "midx": with_factors(MIDX, 5, codewords=4),
+    "midx, popularity": with_factors(MIDX, 5, weighting="popularity"),
+    "cluster": with_factors(Cluster, 5, clusters=7),
 }
 
 

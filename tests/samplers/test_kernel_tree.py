@@ -1,15 +1,11 @@
 """The quadratic kernel on a tree: its contract, its sums over ranges, and cancellation."""
 
-from collections.abc import Callable
-from functools import partial
-
 import numpy as np
 import pytest
 
 from recneg.interactions import Interactions
-from recneg.samplers import Sampler
 from recneg.samplers.kernel_tree import KernelTree, _ask, _item_at, _mass, _new_query
-from recneg.testing import SAMPLER_CHECKS, chi_square_p_value, contract_interactions
+from recneg.testing import chi_square_p_value, contract_interactions
 
 
 def contract_model(unseen: bool = True) -> KernelTree:
@@ -18,18 +14,6 @@ def contract_model(unseen: bool = True) -> KernelTree:
     rng = np.random.default_rng(3)
     users, items = rng.normal(size=(data.num_users, 2)), rng.normal(size=(data.num_items, 2))
     return KernelTree(data, users, items, alpha=3.0, unseen=unseen)
-
-
-@pytest.mark.parametrize("check", SAMPLER_CHECKS.values(), ids=SAMPLER_CHECKS)
-@pytest.mark.parametrize(
-    ("make", "draws"),
-    [(contract_model, 1_000_000), (partial(contract_model, unseen=False), 100_000)],
-    ids=["kernel tree", "all items"],
-)
-def test_contract(
-    make: Callable[[], KernelTree], draws: int, check: Callable[[Sampler, int], None]
-) -> None:
-    check(make(), draws)
 
 
 @pytest.mark.parametrize(

@@ -23,18 +23,6 @@ def flips(num_users=12, num_items=61, scale=1.0):
     return FlipModel(*[scale * rng.normal(size=(n, 4)) for n in (num_users, num_items) * 2])
 
 
-LAWS = {
-    "uniform, thinned": lambda data: NoisyLabel(Uniform(data), flips()),
-    "popularity, thinned": lambda data: NoisyLabel(Popularity(data), flips()),
-}
-
-
-@pytest.mark.parametrize("check", SAMPLER_CHECKS.values(), ids=SAMPLER_CHECKS)
-@pytest.mark.parametrize("make", LAWS.values(), ids=LAWS)
-def test_contract(make, check):
-    check(make(contract_interactions()), 200_000)
-
-
 def full_law(sampler):
     users = np.arange(sampler.num_users)[:, None]
     return np.exp(sampler.log_prob(users, np.arange(sampler.num_items)[None]).astype(float))

@@ -1,7 +1,5 @@
 """The propensity law, and the weights that make its draws estimate Rel-MF's and UBPR's losses."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 from hypothesis import given as examples
@@ -16,20 +14,9 @@ from recneg.propensity import given, power_law
 from recneg.samplers.base import Negatives
 from recneg.samplers.propensity import Propensity
 from recneg.simulation import simulate
-from recneg.testing import SAMPLER_CHECKS, contract_interactions
+from recneg.testing import contract_interactions
 
 TABLE = np.random.default_rng(3).random((12, 61))
-LAWS = {
-    "popularity": Propensity,
-    "popularity over all items": partial(Propensity, relevance=0.9, unseen=False),
-    "exposure by user and item": partial(Propensity, exposure=given(TABLE), relevance=0.8),
-}
-
-
-@pytest.mark.parametrize("check", SAMPLER_CHECKS.values(), ids=SAMPLER_CHECKS)
-@pytest.mark.parametrize("make", LAWS.values(), ids=LAWS)
-def test_contract(make, check):
-    check(make(contract_interactions()), 200_000)
 
 
 def stated_law(data, theta, gamma, unseen):

@@ -1,14 +1,10 @@
 """Adaptive oversampling by ranks in one factor: its contract, ties, signs and weights."""
 
-from collections.abc import Callable
-
 import numpy as np
-import pytest
 
 from recneg.interactions import Interactions
-from recneg.samplers import Sampler
 from recneg.samplers.rank_adaptive import RankAdaptive
-from recneg.testing import SAMPLER_CHECKS, contract_interactions
+from recneg.testing import contract_interactions
 
 
 def contract_model() -> RankAdaptive:
@@ -18,11 +14,6 @@ def contract_model() -> RankAdaptive:
     users[4] = 0
     items[:, 2] = np.rint(items[:, 2])  # many ties
     return RankAdaptive(data, users, items, mean_rank=6.0)
-
-
-@pytest.mark.parametrize("check", SAMPLER_CHECKS.values(), ids=SAMPLER_CHECKS)
-def test_contract(check: Callable[[Sampler, int], None]) -> None:
-    check(contract_model(), 1_000_000)
 
 
 def law_of(users: list[float], items: list[list[float]], seen: list[int]) -> np.ndarray:

@@ -1,16 +1,12 @@
 """The full softmax: its contract, its limits, and sharing of tables inside a batch."""
 
-from collections.abc import Callable
-from functools import partial
-
 import numpy as np
 import pytest
 
 from recneg.interactions import Interactions
 from recneg.keys import random_floats
-from recneg.samplers import Sampler
 from recneg.samplers.softmax import Softmax
-from recneg.testing import SAMPLER_CHECKS, contract_interactions
+from recneg.testing import contract_interactions
 
 
 def contract_model(temperature: float = 1.0, unseen: bool = True) -> Softmax:
@@ -18,22 +14,6 @@ def contract_model(temperature: float = 1.0, unseen: bool = True) -> Softmax:
     rng = np.random.default_rng(3)
     users, items = rng.normal(size=(data.num_users, 4)), rng.normal(size=(data.num_items, 4))
     return Softmax(data, users, items, temperature=temperature, unseen=unseen)
-
-
-@pytest.mark.parametrize("check", SAMPLER_CHECKS.values(), ids=SAMPLER_CHECKS)
-@pytest.mark.parametrize(
-    ("make", "draws"),
-    [
-        (contract_model, 1_000_000),
-        (partial(contract_model, temperature=0.1), 100_000),
-        (partial(contract_model, unseen=False), 100_000),
-    ],
-    ids=["softmax", "cold", "all items"],
-)
-def test_contract(
-    make: Callable[[], Softmax], draws: int, check: Callable[[Sampler, int], None]
-) -> None:
-    check(make(), draws)
 
 
 def test_a_draw_inverts_the_running_sum_at_the_float_of_its_key() -> None:
