@@ -213,16 +213,13 @@ class NegativeCollator:
             As `draw`.
         """
         rows, users, positives, *times = self.columns(batch)
-        u = check_ids(np.asarray(users), "user", self.sampler.num_users)
-        i = check_ids(np.asarray(positives), "positive item", self.sampler.num_items)
+        # copies: what the data set holds stays its own, and kernels meet one kind of array
+        u = np.array(check_ids(np.asarray(users), "user", self.sampler.num_users))
+        i = np.array(check_ids(np.asarray(positives), "positive item", self.sampler.num_items))
         if u.ndim != 1 or u.shape != i.shape:
             raise InvalidIdError(
                 "users and positives must be vectors of one length (batch_size=None needs a "
                 f"sampler of index lists); got shapes {u.shape} and {i.shape}"
             )
-        drawn = self.draw(u, np.asarray(rows), *map(np.asarray, times))
-        return NegativeBatch(
-            torch.from_numpy(u.copy()),  # what the data set holds stays its own
-            torch.from_numpy(i.copy()),
-            *(torch.from_numpy(array) for array in drawn),
-        )
+        drawn = self.draw(u, np.array(rows), *map(np.array, times))
+        return NegativeBatch(*map(torch.from_numpy, (u, i, *drawn)))

@@ -27,6 +27,7 @@ from recneg import Interactions, Key, Popularity, Sampler, Uniform
 from recneg.adapters.torch import InteractionRows, NegativeBatch, NegativeCollator
 from recneg.errors import InvalidDataError, InvalidIdError, NoNegativeError
 from recneg.parallel import get_num_threads, set_num_threads
+from recneg.samplers import TimeAware
 from recneg.testing import contract_interactions
 
 pytestmark = [
@@ -235,9 +236,30 @@ def test_subsets_keep_their_rows() -> None:
     assert found == {pair: whole[pair] for pair in found}
 
 
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_times_of_the_rows_reach_the_law(num_workers: int) -> None:
+    data = make_data(timestamps=True)
+    sampler = TimeAware(data)
+    loader = DataLoader(
+        InteractionRows(data),
+        batch_size=100,
+        num_workers=num_workers,
+        multiprocessing_context="fork" if num_workers else None,
+        collate_fn=make_collator(sampler, exhausted="mask"),
+    )
+    drawn = sampler.sample(
+        data.users(), 3, key=KEY.fold_in(0), times=data.timestamps, exhausted="mask"
+    )
+    found = [torch.cat(parts) for parts in zip(*loader, strict=True)]
+    assert np.array_equal(found[2].numpy(), drawn.items)
+    assert np.array_equal(found[3].numpy(), drawn.log_q)
+    without = sampler.sample(data.users(), 3, key=KEY.fold_in(0), exhausted="mask")
+    assert not np.array_equal(drawn.items, without.items)
+
+
 @dataclass(frozen=True, eq=False)
-class Told(Sampler):
-    """Draws the number of threads, or the row's time if it is given; nothing random."""
+class ThreadsUsed(Sampler):
+    """Draws the number of threads; nothing random."""
 
     interactions: Interactions
 
@@ -245,28 +267,12 @@ class Told(Sampler):
         items = np.full((users.size, num_negatives), get_num_threads())
         return items, np.zeros(items.shape, np.float32)
 
-    def _draw_at(self, users, num_negatives, key, rows, times):
-        if times is None:
-            return self._draw(users, num_negatives, key, rows)
-        items = np.repeat(times[:, None] % NUM_ITEMS, num_negatives, axis=1)
-        return items, np.zeros(items.shape, np.float32)
-
     def _log_prob(self, users, items):
         return np.zeros(items.shape)
 
 
-def test_times_of_the_rows_reach_the_law() -> None:
-    data = make_data(timestamps=True)
-    rows = InteractionRows(data)
-    for batch in DataLoader(rows, batch_size=100, collate_fn=make_collator(Told(data))):
-        at = dict(zip(zip(data.users(), data.indices, strict=True), data.timestamps, strict=True))
-        pairs = zip(batch.users.tolist(), batch.positives.tolist(), strict=True)
-        times = torch.tensor([at[pair] for pair in pairs])
-        assert torch.equal(batch.negatives, (times % NUM_ITEMS)[:, None].expand(-1, 3))
-
-
 def test_a_worker_draws_with_one_thread_and_the_parent_with_its_own() -> None:
-    collator = make_collator(Told(DATA))
+    collator = make_collator(ThreadsUsed(DATA))
     try:
         set_num_threads(3)
         SAMPLER.sample(np.zeros(20_000, np.int64), 1, key=0)  # start the pool, then fork
@@ -355,16 +361,10 @@ def test_samples_that_do_not_fit(batch, error, message: str) -> None:
 # -- errors --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("num_workers", [0, 1])
-def test_an_epoch_is_needed(num_workers: int) -> None:
+def test_an_epoch_is_needed() -> None:
     collator = make_collator(epoch=None)
     assert collator.epoch is None
-    loader = DataLoader(
-        InteractionRows(DATA),
-        num_workers=num_workers,
-        multiprocessing_context="fork" if num_workers else None,
-        collate_fn=collator,
-    )
+    loader = DataLoader(InteractionRows(DATA), batch_size=5, collate_fn=collator)
     with pytest.raises(RuntimeError, match="set_epoch.epoch. must be called before each pass"):
         next(iter(loader))
 
