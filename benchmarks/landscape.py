@@ -39,7 +39,7 @@ K = 20
 OPTIONS: dict[str, dict[str, list[Any]]] = {
     "popularity": {"exponent": [0.25, 0.5, 0.75, 1.0], "floor": [0, 1, 10]},
     "propensity": {"exponent": [0.25, 0.5, 1.0], "clip": [0.01, 0.1]},
-    "noisy_label": {"epochs": [10, 30, 60]},
+    "noisy_label": {"epochs": [10, 30], "flip_regularization": [0.5, 5.0]},
     "mixture": {"uniform": [0.25, 0.5, 0.75], "exponent": [0.5, 1.0]},
     "conditional": {"top": [0.005, 0.01, 0.05]},
     "stratified": {"cohorts": [3, 10, 30]},
@@ -114,10 +114,16 @@ def make_world(number: int) -> World:
     return World(split.train, split.validation, shown, truth)
 
 
-def draw_setting(name: str, rng: np.random.Generator) -> Setting:
-    chosen = [f"{key}={rng.choice(values)}" for key, values in OPTIONS.get(name, {}).items()]
-    rate, decay = np.exp(rng.uniform(np.log([0.02, 0.003]), np.log([0.2, 0.05])))
-    return Setting(f"{name}:{','.join(chosen)}", float(rate), float(decay))
+def draw_settings(name: str, trials: int) -> list[Setting]:
+    """Draw the trials of a search: learning rates and decays are the same for all samplers."""
+    common, own = np.random.default_rng(7), np.random.default_rng([7, *name.encode()])
+    low, high = np.log([0.02, 0.003]), np.log([0.2, 0.05])
+    drawn = []
+    for _ in range(trials):
+        rate, decay = np.exp(common.uniform(low, high))
+        chosen = [f"{key}={own.choice(values)}" for key, values in OPTIONS.get(name, {}).items()]
+        drawn.append(Setting(":".join([name, *filter(None, [",".join(chosen)])]), rate, decay))
+    return drawn
 
 
 def train(setting: Setting, world: World, seed: int) -> BPR:
@@ -131,8 +137,6 @@ def train(setting: Setting, world: World, seed: int) -> BPR:
 
 def choose(name: str, world: World, trials: int) -> Setting:
     """Return the setting with the best NDCG on the validation clicks."""
-    rng = np.random.default_rng([7, *name.encode()])
-    settings = [draw_setting(name, rng) for _ in range(trials)]
 
     def score(setting: Setting) -> float:
         try:
@@ -141,7 +145,7 @@ def choose(name: str, world: World, trials: int) -> Setting:
             return -1.0
         return max(epoch.validation or 0.0 for epoch in history)
 
-    return max(settings, key=score)
+    return max(draw_settings(name, trials), key=score)
 
 
 def figures(model: BPR, world: World) -> Figures:
@@ -165,9 +169,7 @@ def figures(model: BPR, world: World) -> Figures:
         ndcg=float((found / ideal).mean()),
         false_negatives=float(world.truth.is_relevant(owners, drawn).mean()),
         hardness=float((ranks[owners, drawn] / free[owners]).mean()),
-        popularity=float(
-            world.train.item_counts()[drawn].mean() / world.train.item_counts().mean()
-        ),
+        popularity=float(counts[drawn].mean() / counts.mean()),
         triples_per_second=sum(epoch.triples for epoch in timed) / seconds,
     )
 
