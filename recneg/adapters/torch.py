@@ -212,14 +212,15 @@ class NegativeCollator:
         RuntimeError, NoNegativeError
             As `draw`.
         """
-        rows, users, positives, *times = self.columns(batch)
         # copies: what the data set holds stays its own, and kernels meet one kind of array
-        u = np.array(check_ids(np.asarray(users), "user", self.sampler.num_users))
-        i = np.array(check_ids(np.asarray(positives), "positive item", self.sampler.num_items))
+        columns = [np.asarray(column).copy() for column in self.columns(batch)]
+        rows, users, positives, *times = columns
+        u = check_ids(users, "user", self.sampler.num_users)
+        i = check_ids(positives, "positive item", self.sampler.num_items)
         if u.ndim != 1 or u.shape != i.shape:
             raise InvalidIdError(
                 "users and positives must be vectors of one length (batch_size=None needs a "
                 f"sampler of index lists); got shapes {u.shape} and {i.shape}"
             )
-        drawn = self.draw(u, np.array(rows), *map(np.array, times))
+        drawn = self.draw(u, rows, *times)
         return NegativeBatch(*map(torch.from_numpy, (u, i, *drawn)))
