@@ -16,6 +16,7 @@ __all__ = [
     "check_vocabulary",
     "contains_pairs",
     "merge",
+    "union_rows",
 ]
 
 
@@ -131,3 +132,46 @@ def contains_pairs(
             else:
                 high = middle
         out[index] = low < end and indices[low] == items[index]
+
+
+def union_rows(
+    left: tuple[NDArray[np.int64], NDArray[np.int32]],
+    right: tuple[NDArray[np.int64], NDArray[np.int32]],
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return (indptr, indices) of the items that either matrix has, row by row; no other memory."""
+    indptr = np.zeros(left[0].size, np.int64)
+    _merge_rows(left, right, indptr, np.empty(0, np.int32))
+    np.cumsum(indptr, out=indptr)
+    indices = np.empty(int(indptr[-1]), np.int32)
+    _merge_rows(left, right, indptr, indices)
+    return indptr, indices
+
+
+@kernel
+def _merge_rows(
+    left: tuple[NDArray[np.int64], NDArray[np.int32]],
+    right: tuple[NDArray[np.int64], NDArray[np.int32]],
+    indptr: NDArray[np.int64],
+    out: NDArray[np.int32],
+) -> None:
+    """Fill `out`, or, where it is empty, put the size of row r into ``indptr[r + 1]``."""
+    counting = out.size == 0
+    for row in range(indptr.size - 1):
+        a, a_end = left[0][row], left[0][row + 1]
+        b, b_end = right[0][row], right[0][row + 1]
+        start = np.int64(0) if counting else indptr[row]
+        size = 0
+        while a < a_end or b < b_end:
+            take_a = b == b_end or (a < a_end and left[1][a] <= right[1][b])
+            item = left[1][a] if take_a else right[1][b]
+            if take_a and b < b_end and right[1][b] == item:
+                b += 1
+            if take_a:
+                a += 1
+            else:
+                b += 1
+            if not counting:
+                out[start + size] = item
+            size += 1
+        if counting:
+            indptr[row + 1] = size

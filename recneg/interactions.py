@@ -16,6 +16,7 @@ from recneg.csr import (
     check_vocabulary,
     contains_pairs,
     merge,
+    union_rows,
 )
 from recneg.errors import InvalidDataError
 from recneg.ids import ID_LIMIT, check_ids, look_up
@@ -154,14 +155,21 @@ class Interactions:
         return starts + np.arange(starts.size)
 
     def union(self, other: Interactions) -> Interactions:
-        """Return the pairs of either, in this id space, without weights and timestamps."""
-        return Interactions.from_arrays(
-            np.concatenate((self.users(), other.users())),
-            np.concatenate((self.indices, other.indices)),
-            num_users=self.num_users,
-            num_items=self.num_items,
-            user_ids=self.user_ids,
-            item_ids=self.item_ids,
+        """Return the pairs of either, in this id space, without weights and timestamps.
+
+        Raises
+        ------
+        InvalidDataError
+            If the other has other numbers of users or items.
+        """
+        if (other.num_users, other.num_items) != (self.num_users, self.num_items):
+            raise InvalidDataError(
+                "both must have the same users and items, "
+                f"{(self.num_users, self.num_items)}; got {(other.num_users, other.num_items)}"
+            )
+        indptr, indices = union_rows((self.indptr, self.indices), (other.indptr, other.indices))
+        return Interactions(
+            indptr, indices, self.num_items, user_ids=self.user_ids, item_ids=self.item_ids
         )
 
     def user_index(self, raw: ArrayLike) -> NDArray[np.int64]:

@@ -424,3 +424,28 @@ def test_rows_of_and_union_against_loops() -> None:
     for user in range(4):
         assert set(both.items_of(user)) == {*data.items_of(user), *other.items_of(user)}
     assert (both.num_users, both.num_items) == (4, 5)
+
+
+pairs_of_a_few = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), max_size=30)
+
+
+@given(pairs_of_a_few, pairs_of_a_few)
+def test_union_is_the_union_of_the_sets(left: list, right: list) -> None:
+    made = [
+        Interactions.from_arrays(
+            np.array([u for u, _ in pairs], np.int64),
+            np.array([i for _, i in pairs], np.int64),
+            num_users=4,
+            num_items=6,
+        )
+        for pairs in (left, right)
+    ]
+    both = made[0].union(made[1])
+    found = list(zip(both.users().tolist(), both.indices.tolist(), strict=True))
+    assert found == sorted({*left, *right})
+
+
+def test_union_needs_one_id_space() -> None:
+    data = Interactions.from_arrays([0], [0], num_items=3)
+    with pytest.raises(InvalidDataError, match=r"\(1, 3\); got \(1, 4\)"):
+        data.union(Interactions.from_arrays([0], [0], num_items=4))
