@@ -27,10 +27,11 @@ CATALOGUE: dict[str, Entry] = {
         laws.mixture, "weighted sum of laws", "Yang et al., WWW 2020", STATIC
     ),
     "conditional": Entry(
-        laws.conditional, "a law given that pairs are excluded", "probability", Memory(16, 0, 4)
+        laws.conditional, "a law given that pairs are excluded", "by definition", Memory(16, 0, 4)
     ),
     "stratified": Entry(
-        laws.stratified, "a group by its share, then 1", "Neyman, 1934", Memory(item=28, interaction=4)
+        laws.stratified, "a group by its share, then 1", "Neyman, 1934",
+        Memory(item=28, interaction=4),
     ),
     "time_aware": Entry(
         laws.time_aware, "1, over what existed then", "Rossi et al., TGN 2020", Memory(8, 16, 4)

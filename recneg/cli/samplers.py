@@ -32,7 +32,7 @@ def run() -> None:
     stdout().print(
         "Laws are up to a factor, over what the user has not seen. Bytes are beyond the "
         "interactions, d is the number of factors; mining takes nothing but its candidates.\n"
-        "In Python alone: recneg.mining.mixed_hard and mixed_positive, whose negatives are no items but vectors."
+        "In Python alone: recneg.mining.mixed_hard and mixed_positive, whose negatives are vectors."
     )
 
 

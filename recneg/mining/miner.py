@@ -25,8 +25,8 @@ class Miner:
     A trainer fills in the arguments of the function by name; those it offers are
     ``num_negatives``, ``positive_scores``, ``key``, ``rows``, ``users``, ``positives``, ``epoch``,
     ``guide_scores``, ``guide_positive_scores``, ``past_scores``, ``past_positive_scores``,
-    ``item_popularity`` and ``num_items``. Whatever else the function needs is given here. Your own function of
-    ``(negatives, scores, *, ...) -> Mined`` is as good as one of `recneg.mining`.
+    ``item_popularity`` and ``num_items``. Whatever else the function needs is given here. Your own
+    function of ``(negatives, scores, *, ...) -> Mined`` is as good as one of `recneg.mining`.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ from math import log
 from typing import Any
 
 from recneg.keys import Key
-from recneg.mining.candidates import candidates_of, row_values
+from recneg.mining.candidates import candidates_of, check_count, detached, row_values
 from recneg.mining.logistic import softplus
 from recneg.mining.mined import Mined
 from recneg.mining.noise import row_numbers, stream, unit_noise
@@ -24,9 +24,10 @@ def mixed_margin(
     *,
     positive_scores: Any,
     key: int | Key,
+    num_negatives: int = 1,
     rows: Any = None,
 ) -> Mined:
-    """Return the highest-scored candidate, weighed as if part of the positive were mixed into it.
+    """Return the highest-scored candidates, weighed as if part of the positive were mixed in.
 
     Of `mixed_positive` (MixGCF; Huang et al., KDD 2021) for one layer. The mixture
     ``a p + (1 - a) n`` scores ``a s_p + (1 - a) s_n``, so that it lies ``(1 - a)(s_p - s_n)`` below
@@ -43,13 +44,14 @@ def mixed_margin(
     positive_scores : float array, shape (batch,)
     key : int or Key
         Of the mixing shares a, uniform on (0, 1), one a row.
+    num_negatives : int
     rows : int array, shape (batch,), optional
         Global row numbers. Default: ``0 .. batch - 1``.
 
     Returns
     -------
     Mined
-        One a row, with its weight.
+        Shape (batch, num_negatives), with weights.
 
     Examples
     --------
@@ -63,11 +65,11 @@ def mixed_margin(
     """
     candidates = candidates_of(negatives, scores)
     xp = candidates.xp
-    chosen = candidates.best_scores(1)
-    top = xp.max(xp.where(candidates.eligible, candidates.scores, -xp.inf), axis=-1, keepdims=True)
-    gap = row_values(xp, positive_scores, scores, "positive_scores") - top
+    chosen = candidates.best_scores(check_count(num_negatives))
+    score = xp.take_along_axis(xp.astype(detached(scores), xp.float64), chosen.positions, axis=-1)
+    gap = row_values(xp, positive_scores, scores, "positive_scores") - score
     gap = xp.where(chosen.mask, gap, xp.zeros_like(gap))
-    none = xp.zeros_like(chosen.positions[:1])
+    none = xp.zeros_like(chosen.positions[:1, :1])
     row = row_numbers(xp, rows, scores)
     share = unit_noise(xp, stream(key, "mixgcf"), row, none, none)
     log_w = xp.log(1 - share) - softplus(xp, (1 - share) * gap) + softplus(xp, gap)

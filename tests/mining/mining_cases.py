@@ -103,6 +103,7 @@ WEIGHING: dict[str, Case] = {
 
 OTHERS: dict[str, Case] = {
     "bayesian": Case(mining.bayesian, {}),
+    "mixed_margin": Case(mining.mixed_margin, {}),
     "until_violation": Case(mining.until_violation, {}, ordered=False),
 }
 
