@@ -87,7 +87,7 @@ def with_recneg(
     loader = DataLoader(InteractionRows(train), BATCH_SIZE, shuffle=True, collate_fn=collate)
     for epoch in range(epochs):
         collate.set_epoch(epoch)
-        for users, positives, negatives, _, _ in loader:
+        for users, positives, negatives, _ in loader:
             step(model, optimizer, users, positives, negatives)
         yield epoch
 

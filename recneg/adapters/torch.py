@@ -27,24 +27,27 @@ _NOT_SET = -1
 
 
 class NegativeBatch(NamedTuple):
-    """What a `NegativeCollator` returns: five CPU tensors.
+    """What a `NegativeCollator` returns: four CPU tensors.
 
     Attributes
     ----------
     users, positives : int64, shape (batch,)
     negatives : int64, shape (batch, num_negatives)
-        -1 where `mask` is false, which no embedding accepts.
+        -1 where a user has no admissible item; only with ``exhausted="mask"``.
     log_q : float32, shape (batch, num_negatives)
-        Natural logarithm of the probability of each negative under the user's law.
-    mask : bool, shape (batch, num_negatives)
-        False where a user has no admissible item; only with ``exhausted="mask"``.
+        Natural logarithm of the probability of each negative under the user's law; -inf where
+        there is none.
     """
 
     users: torch.Tensor
     positives: torch.Tensor
     negatives: torch.Tensor
     log_q: torch.Tensor
-    mask: torch.Tensor
+
+    @property
+    def mask(self) -> torch.Tensor:
+        """Bool, shape (batch, num_negatives): False where there is no negative."""
+        return self.negatives >= 0
 
     def to(self, device: Any, *, non_blocking: bool = False) -> NegativeBatch:
         """Return the batch with every tensor on `device`."""
@@ -120,7 +123,7 @@ class NegativeCollator:
     >>> loader = DataLoader(InteractionRows(data), batch_size=2, shuffle=True, collate_fn=collate)
     >>> for epoch in range(2):
     ...     collate.set_epoch(epoch)
-    ...     for users, positives, negatives, log_q, mask in loader:
+    ...     for users, positives, negatives, log_q in loader:
     ...         pass
     >>> negatives.shape, log_q.dtype
     (torch.Size([1, 4]), torch.float32)
@@ -223,4 +226,4 @@ class NegativeCollator:
                 f"sampler of index lists); got shapes {u.shape} and {i.shape}"
             )
         drawn = self.draw(u, rows, *times)
-        return NegativeBatch(*map(torch.from_numpy, (u, i, *drawn)))
+        return NegativeBatch(*map(torch.from_numpy, (u, i, drawn.items, drawn.log_q)))

@@ -25,7 +25,7 @@ def run() -> None:
     sizes = [f"{size:,}" for size in SIMULATED.values()]
     rows.append(["simulated", *sizes, "yes", "A world with known truth"])
     headers = ["name", "users", "items", "interactions", "at hand", "title"]
-    print_table("", headers, rows, left=(0, 5))
+    print_table("", headers, rows, left=(5,))
     stdout().print(
         "What is not at hand is downloaded when first used, or read from the folder that the\n"
         "environment variable RECNEG_DATA names."

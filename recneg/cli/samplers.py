@@ -27,7 +27,7 @@ def run() -> None:
             "an inter-\naction",
         ],
         rows,
-        left=(0, 1, 2, 3),
+        left=(1, 2, 3),
     )
     stdout().print(
         "Laws are up to a factor, over what the user has not seen. Bytes are beyond the "

@@ -21,13 +21,15 @@ def stdout() -> Console:
 
 
 def print_table(
-    title: str, headers: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[int] = (0,)
+    title: str, headers: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[int] = ()
 ) -> None:
-    """Print rows of text; columns in `left` hold words and may wrap, the others numbers."""
+    """Print rows of text: names first, which never break; words in `left`, which wrap; numbers."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for number, header in enumerate(headers):
         if number in left:
             table.add_column(header, overflow="fold")
+        elif number == 0:
+            table.add_column(header, no_wrap=True)
         else:
             table.add_column(header, justify="right", no_wrap=True)
     for row in rows:

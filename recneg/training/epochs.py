@@ -56,14 +56,17 @@ def train_epoch(
             block.law, *state.factors, rate, regularization,
         )  # fmt: skip
 
-    sums = np.array(map_tasks(task, -(-len(order) // BATCH_USERS), threads))
-    seconds = time.perf_counter() - started
-    loss, correct, triples = (float(total) for total in sums.sum(axis=0))
-    if not all(np.isfinite(part.sum()) for part in state.factors):
+    try:
+        sums = np.array(map_tasks(task, -(-len(order) // BATCH_USERS), threads))
+        if not all(np.isfinite(part.sum()) for part in state.factors):
+            raise FloatingPointError
+    except FloatingPointError:
         raise FloatingPointError(
             f"training must stay finite; it overflowed in epoch {number + 1} at learning rate "
             f"{rate:g}: choose a smaller one"
-        )
+        ) from None
+    seconds = time.perf_counter() - started
+    loss, correct, triples = (float(total) for total in sums.sum(axis=0))
     before = state.history[-1].seconds if state.history else 0.0
     pairs = max(triples, 1)
     return Epoch(number + 1, before + seconds, correct / pairs, loss / pairs, int(triples), None)

@@ -158,6 +158,8 @@ class NegativeSource:
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         positives = self.train.indices[rows].astype(np.int64)
         scores = score_pairs(state.factors, owners, negatives.items)
+        if not np.isfinite(scores).all():
+            raise FloatingPointError("scores must be finite; got NaN or infinity")
         offered: dict[str, Any] = {
             "num_negatives": self.num_negatives,
             "positive_scores": score_pairs(state.factors, owners, positives[:, None])[:, 0],

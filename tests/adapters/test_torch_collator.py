@@ -97,9 +97,9 @@ def test_a_batch_holds_what_the_sampler_draws_for_its_rows() -> None:
     batch = make_collator(epoch=5)(InteractionRows(DATA)[rows])
     drawn = SAMPLER.sample(DATA.users()[rows], 3, key=KEY.fold_in(5), rows=rows)
     assert isinstance(batch, NegativeBatch)
-    assert batch._fields == ("users", "positives", "negatives", "log_q", "mask")
-    shapes = [(4,), (4,), (4, 3), (4, 3), (4, 3)]
-    dtypes = [torch.int64, torch.int64, torch.int64, torch.float32, torch.bool]
+    assert batch._fields == ("users", "positives", "negatives", "log_q")
+    shapes = [(4,), (4,), (4, 3), (4, 3)]
+    dtypes = [torch.int64, torch.int64, torch.int64, torch.float32]
     assert [tuple(tensor.shape) for tensor in batch] == shapes
     assert [tensor.dtype for tensor in batch] == dtypes
     assert batch.users.tolist() == DATA.users()[rows].tolist()

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from recneg.catalogue import CATALOGUE
 from recneg.cli import main
 from recneg.interactions import Interactions
 from recneg.samplers import Popularity
@@ -117,6 +118,44 @@ def test_datasets_says_what_is_at_hand(capsys: pytest.CaptureFixture[str]) -> No
     assert any("simulated" in line for line in lines)
 
 
+def test_samplers_lists_every_entry(capsys: pytest.CaptureFixture[str]) -> None:
+    run("samplers")
+    text = capsys.readouterr().out
+    first_words = {line.split()[0] for line in text.splitlines() if line.strip()}
+    assert set(CATALOGUE) <= first_words, "names must not be broken"
+    assert "exponent=0.75" in text
+    assert "KDD" in text
+
+
+def test_compare_runs_mining_and_laws_that_follow_something(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    names = ["hardest:candidates=3", "softmax:temperature=2", "in-batch", "exposed:share=0.3"]
+    run("compare", "--samplers", *names, "--threshold", "4", *FAST)
+    out = capsys.readouterr().out
+    assert all(name in out for name in names)
+
+
+def test_dislikes_of_a_file_are_what_exposed_draws(tmp_path: Path) -> None:
+    source, out = tmp_path / "ratings.csv", tmp_path / "negatives.parquet"
+    source.write_text(
+        "user,item,rating\n1,10,5\n1,11,1\n1,12,2\n2,11,5\n2,12,4\n2,10,1\n3,10,1\n2,13,1\n"
+    )
+    run("sample", out, "--data", source, "--threshold", "4", "--sampler", "exposed:share=1",
+        "--num-negatives", "20")  # fmt: skip
+    drawn = set(pl.read_parquet(out).select("user", "item").rows())
+    assert drawn == {(1, 11), (1, 12), (2, 10)}  # user 3 and item 13 are liked by or of nobody
+
+
+def test_sample_gives_rows_their_times(tmp_path: Path) -> None:
+    source, out = tmp_path / "clicks.csv", tmp_path / "negatives.parquet"
+    source.write_text("user,item,timestamp\n1,10,100\n2,11,150\n1,12,200\n3,13,300\n1,13,301\n")
+    run("sample", out, "--data", source, "--sampler", "time-aware", "--exhausted", "mask",
+        "--num-negatives", "30")  # fmt: skip
+    drawn = set(pl.read_parquet(out).select("row", "item").rows())
+    assert drawn == {(1, 10), (2, 11), (3, 10), (3, 11), (3, 12), (4, 11)}
+
+
 @pytest.mark.parametrize("split", ["random", "leave-last", "time"])
 def test_every_split(split: str, tmp_path: Path) -> None:
     run("train", tmp_path / "m.safetensors", "--split", split, *FAST)
@@ -149,6 +188,8 @@ def test_changed_data_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["compare", "--epochs", "-3"], "epochs"),
         (["compare", "--samplers", "foo"], "must be one of uniform, popularity, .* got 'foo'"),
         (["compare", "--samplers", "popularity:base=2"], "exponent, floor, unseen; got 'base"),
+        (["compare", "--samplers", "exposed"], "must have impressions or dislikes"),
+        (["sample", "a.parquet", "--sampler", "softmax"], "law of the data alone"),
         (["compare", "--samplers", "popularity:exponent=x"], "must be a float; got 'x'"),
         (["compare", "--samplers", "uniform", "uniform"], "must differ"),
         (["compare", "--k", "0"], "k must be an integer of at least 1; got 0"),

@@ -261,3 +261,8 @@ def test_the_last_block_counts_as_one_of_its_own_size(data: Interactions) -> Non
     source = NegativeSource(Popularity, None, data, 2)
     got = source.epoch(state, Key(1), Key(2))
     assert np.array_equal(got, Popularity(data).sample(data.users(), 2, key=1).items)
+
+
+def test_divergence_under_mining_names_the_epoch(data: Interactions) -> None:
+    with pytest.raises(FloatingPointError, match="overflowed in epoch 1 at learning rate 1e"):
+        fitted(data, learning_rate=1e30, mining=Miner(hardest, 4))
