@@ -26,8 +26,9 @@ bench: $(VENV)/bench.stamp  ## speed and quality beside implicit, Cornac and Len
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/ranking.py
 
-reproduce: $(VENV)/bench.stamp  ## long: quality comparisons on real data (set RECNEG_DATA)
+reproduce: $(VENV)/bench.stamp  ## long: all samplers on simulated data, quality on real data (set RECNEG_DATA)
 	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python benchmarks/landscape.py
 	$(BIN)/python benchmarks/quality.py
 
 clean:

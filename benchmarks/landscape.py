@@ -1,6 +1,6 @@
 """Every way of drawing negatives on simulated data whose truth is known: what each of them gives.
 
-Run ``python benchmarks/landscape.py [--trials 6] [--worlds 3] [--samplers uniform hardest ...]``;
+Run ``python benchmarks/landscape.py [--trials 12] [--worlds 5] [--samplers uniform hardest ...]``;
 it prints a table and rebuilds ``docs/samplers.md`` and ``docs/images/samplers.png`` unless a part
 of the samplers is chosen.
 
@@ -33,7 +33,7 @@ from recneg.training import BPR
 
 DOCS = Path(__file__).parents[1] / "docs"
 SIZE = {"num_users": 1000, "num_items": 800, "num_interactions": 40_000}
-MODEL = {"factors": 32, "epochs": 60, "patience": 3, "evaluate_every": 5, "num_threads": 1}
+MODEL = {"factors": 32, "epochs": 100, "patience": 3, "evaluate_every": 5, "num_threads": 1}
 K = 20
 
 OPTIONS: dict[str, dict[str, list[Any]]] = {
@@ -117,12 +117,13 @@ def make_world(number: int) -> World:
 def draw_settings(name: str, trials: int) -> list[Setting]:
     """Draw the trials of a search: learning rates and decays are the same for all samplers."""
     common, own = np.random.default_rng(7), np.random.default_rng([7, *name.encode()])
-    low, high = np.log([0.02, 0.003]), np.log([0.2, 0.05])
+    low, high = np.log([0.005, 0.003]), np.log([0.2, 0.1])
     drawn = []
     for _ in range(trials):
         rate, decay = np.exp(common.uniform(low, high))
         chosen = [f"{key}={own.choice(values)}" for key, values in OPTIONS.get(name, {}).items()]
-        drawn.append(Setting(":".join([name, *filter(None, [",".join(chosen)])]), rate, decay))
+        text = f"{name}:{','.join(chosen)}" if chosen else name
+        drawn.append(Setting(text, float(rate), float(decay)))
     return drawn
 
 
@@ -185,8 +186,8 @@ def verdict(gains: list[float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--trials", type=int, default=6)
-    parser.add_argument("--worlds", type=int, default=3)
+    parser.add_argument("--trials", type=int, default=12)
+    parser.add_argument("--worlds", type=int, default=5)
     parser.add_argument("--samplers", nargs="+", default=list(CATALOGUE))
     options = parser.parse_args()
     set_num_threads(1)

@@ -2,7 +2,7 @@
 
 The flow, one direction::
 
-    interactions -> samplers -> losses -> training -> evaluation -> diagnostics
+    interactions -> samplers -> (mining) -> losses -> training -> evaluation -> diagnostics
 
 Everything below is imported when it is first used, so ``import recneg`` is quick and torch is
 loaded only by what needs it.
