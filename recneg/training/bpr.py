@@ -61,7 +61,8 @@ class BPR(FactorModel):
         Pairs for each positive and epoch.
     sampler : Sampler, callable, Adaptive or PerBatch, default Uniform
         The law of the negatives, or a function that builds it from the training interactions; or a
-        law that follows the model or the batch (blocks of 256 users).
+        law that follows the model or the batch (blocks of 256 users). A positive whose user has
+        seen the whole batch is passed over; `Epoch.triples` counts the pairs that were trained on.
     mining : Miner, optional
         Draw more candidates than `num_negatives` and keep some of them by their scores, those at
         the start of each block of 256 users. Weights that it returns multiply the steps.
