@@ -1,14 +1,14 @@
 """Every way of drawing negatives on simulated data whose truth is known: what each of them gives.
 
-Run ``python benchmarks/landscape.py [--trials 12] [--worlds 5] [--samplers uniform hardest ...]``;
+Run ``python benchmarks/landscape.py [--trials 8] [--worlds 4] [--samplers uniform hardest ...]``;
 it prints a table and rebuilds ``docs/samplers.md`` and ``docs/images/samplers.png`` unless a part
 of the samplers is chosen.
 
-The same matrix factorization is trained with each of them. Settings (learning rate, decay, and the
-options of the sampler) are chosen by random search, with the same number of trials for all, on the
-validation clicks of one world. Then the model is trained anew on other worlds, one seed each, and
-evaluated once against their *true* relevance: NDCG@20 over the whole catalogue without the clicks,
-with the probability of relevance as gain. Nobody sees this truth while training or choosing.
+The same matrix factorization is trained with each of them on several worlds, one seed each. On
+each world the settings (learning rate, decay, and the options of the sampler) are chosen by random
+search, the same number of trials for all, on held-out clicks. The chosen model is evaluated once
+against the *true* relevance: NDCG@20 over the whole catalogue without the clicks, with the
+probability of relevance as gain. Nobody sees this truth while training or choosing.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from scipy import stats
 
 from recneg import Interactions, Key
 from recneg.catalogue import CATALOGUE, Material, Recipe, parse_recipe
+from recneg.errors import NoNegativeError
 from recneg.keys import random_floats
 from recneg.parallel import set_num_threads
 from recneg.simulation import Truth, simulate
@@ -117,7 +118,7 @@ def make_world(number: int) -> World:
 def draw_settings(name: str, trials: int) -> list[Setting]:
     """Draw the trials of a search: learning rates and decays are the same for all samplers."""
     common, own = np.random.default_rng(7), np.random.default_rng([7, *name.encode()])
-    low, high = np.log([0.005, 0.003]), np.log([0.2, 0.1])
+    low, high = np.log([0.01, 0.003]), np.log([0.2, 0.05])
     drawn = []
     for _ in range(trials):
         rate, decay = np.exp(common.uniform(low, high))
@@ -136,17 +137,20 @@ def train(setting: Setting, world: World, seed: int) -> BPR:
     return model.fit(world.train, show_progress=False, validation=world.validation)
 
 
-def choose(name: str, world: World, trials: int) -> Setting:
-    """Return the setting with the best NDCG on the validation clicks."""
-
-    def score(setting: Setting) -> float:
+def choose(name: str, world: World, seed: int, trials: int) -> tuple[Setting, BPR]:
+    """Return the setting with the best NDCG on the validation clicks, and its model."""
+    best: tuple[float, Setting, BPR] | None = None
+    for setting in draw_settings(name, trials):
         try:
-            history = train(setting, world, seed=0).history
-        except FloatingPointError:
-            return -1.0
-        return max(epoch.validation or 0.0 for epoch in history)
-
-    return max(draw_settings(name, trials), key=score)
+            model = train(setting, world, seed)
+        except (FloatingPointError, NoNegativeError):  # too large a step, or nothing below a margin
+            continue
+        score = max(epoch.validation or 0.0 for epoch in model.history)
+        if best is None or score > best[0]:
+            best = score, setting, model
+    if best is None:
+        raise SystemExit(f"no trial of {name} could be trained")
+    return best[1:]
 
 
 def figures(model: BPR, world: World) -> Figures:
@@ -186,26 +190,27 @@ def verdict(gains: list[float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--trials", type=int, default=12)
-    parser.add_argument("--worlds", type=int, default=5)
+    parser.add_argument("--trials", type=int, default=8)
+    parser.add_argument("--worlds", type=int, default=4)
     parser.add_argument("--samplers", nargs="+", default=list(CATALOGUE))
     options = parser.parse_args()
     set_num_threads(1)
-    settings_world, *worlds = (make_world(number) for number in range(options.worlds + 1))
-    chosen: dict[str, Setting] = {}
+    worlds = [make_world(number) for number in range(options.worlds)]
+    chosen: dict[str, list[Setting]] = {}
     results: dict[str, list[Figures]] = {}
     for name in track(dict.fromkeys(["uniform", *options.samplers]), "samplers"):
-        chosen[name] = choose(name, settings_world, options.trials)
+        best = [choose(name, world, seed, options.trials) for seed, world in enumerate(worlds)]
+        chosen[name] = [setting for setting, _ in best]
         results[name] = [
-            figures(train(chosen[name], world, seed), world) for seed, world in enumerate(worlds, 1)
+            figures(model, world) for (_, model), world in zip(best, worlds, strict=True)
         ]
-        print(name, chosen[name], results[name][0], flush=True)
+        print(name, chosen[name], results[name], flush=True)
     table = make_table(results)
     table.show()
     record = {
         "environment": environment(),
         "settings": vars(options) | {"size": SIZE, "model": MODEL, "options": OPTIONS},
-        "chosen": {name: setting._asdict() for name, setting in chosen.items()},
+        "chosen": {name: [each._asdict() for each in runs] for name, runs in chosen.items()},
         "figures": {name: [each._asdict() for each in runs] for name, runs in results.items()},
     }
     write("landscape", record, [table], [])
@@ -243,7 +248,7 @@ def fill_page(page: Path, table: Table, trials: int, worlds: int) -> None:
     text = page.read_text("utf-8")
     head, _, rest = text.partition("<!-- table -->\n")
     _, _, tail = rest.partition("<!-- end of table -->\n")
-    said = f"{trials} trials of the search for each, {worlds} worlds.\n\n"
+    said = f"{worlds} worlds, {trials} trials of the search for each sampler and world.\n\n"
     body = table.markdown().partition("\n\n")[2]
     page.write_text(f"{head}<!-- table -->\n{said}{body}\n<!-- end of table -->\n{tail}", "utf-8")
 

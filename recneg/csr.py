@@ -16,6 +16,7 @@ __all__ = [
     "check_vocabulary",
     "contains_pairs",
     "merge",
+    "sort_rows",
     "union_rows",
 ]
 
@@ -175,3 +176,10 @@ def _merge_rows(
             size += 1
         if counting:
             indptr[row + 1] = size
+
+
+@kernel
+def sort_rows(indptr: NDArray[np.int64], values: NDArray[np.int32], start: int, stop: int) -> None:
+    """Sort the values of each row from `start` to before `stop`."""
+    for row in range(start, stop):
+        values[indptr[row] : indptr[row + 1]].sort()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import polars as pl
     from scipy.sparse import csr_matrix, sparray, spmatrix
 
-__all__ = ["ID_LIMIT", "Interactions", "check_ids"]
+__all__ = ["ID_LIMIT", "Interactions", "check_ids", "check_interactions"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -429,3 +429,13 @@ class Interactions:
         return cls.from_polars(
             frame, **names, threshold=threshold, num_users=num_users, num_items=num_items
         )
+
+
+def check_interactions(value: Any, name: str) -> Interactions:
+    """Return `value` after checking that it is `Interactions`."""
+    if not isinstance(value, Interactions):
+        raise InvalidDataError(
+            f"{name} must be Interactions (see Interactions.from_scipy and others); "
+            f"got {type(value).__name__}"
+        )
+    return value

@@ -161,7 +161,7 @@ def check_support(sampler: Sampler, draws: int) -> None:
     assert items.max() < sampler.num_items, f"items must be below {sampler.num_items}"
     impossible = np.isneginf(sampler.log_prob(users, items))
     assert not impossible.any(), f"{impossible.sum()} draws have log_prob -inf"
-    if getattr(sampler, "unseen", False):
+    if sampler.unseen:
         seen = sampler.interactions.contains(users[:, None], items)
         worst = users[np.argmax(seen.sum(axis=1))]
         assert not seen.any(), f"{seen.sum()} of {seen.size} draws were seen, by user {worst} say"

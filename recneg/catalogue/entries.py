@@ -27,17 +27,18 @@ CATALOGUE: dict[str, Entry] = {
         laws.mixture, "weighted sum of laws", "Yang et al., WWW 2020", STATIC
     ),
     "conditional": Entry(
-        laws.conditional, "a law given that pairs are excluded", "by definition", Memory(16, 0, 4)
+        laws.conditional, "a law given excluded pairs, 4 bytes each", "by definition",
+        Memory(16, 0, 4),
     ),
     "stratified": Entry(
         laws.stratified, "a group by its share, then 1", "Neyman, 1934",
         Memory(item=28, interaction=4),
     ),
     "time_aware": Entry(
-        laws.time_aware, "1, over what existed then", "Rossi et al., TGN 2020", Memory(8, 16, 4)
+        laws.time_aware, "1, over what existed then", "by definition", Memory(0, 24, 4)
     ),
     "exposed": Entry(
-        laws.exposed, "1, over what was shown and left", "Ding et al., IJCAI 2018", Memory(8, 0, 12)
+        laws.exposed, "1, over what was shown and left", "Ding et al., WWW 2018", Memory(8, 0, 12)
     ),
     "in_batch": Entry(laws.in_batch, "positives of the batch", "Yi et al., RecSys 2019", NONE),
     "cross_batch": Entry(

@@ -66,6 +66,10 @@ def positive_aware_of(
     material: Material, *, candidates: int = 8, margin: float = 0.05, percentage: float = 0.0
 ) -> Recipe:
     """Draw the highest candidate that stays clearly below the positive."""
+    if percentage and margin != 0.05:
+        raise InvalidDataError(
+            f"positive_aware takes margin or percentage, not both; got {margin} and {percentage}"
+        )
     if percentage:
         miner = Miner(positive_aware, candidates, percentage=percentage)
     else:
@@ -105,7 +109,7 @@ def importance_resampled_of(
     return Recipe(Uniform(material.train), miner)
 
 
-def adaptive_softmax_of(material: Material, *, candidates: int = 16, rho: float = 0.1) -> Recipe:
+def adaptive_softmax_of(material: Material, *, candidates: int = 16, rho: float = 0.5) -> Recipe:
     """Draw candidates and weigh all by a softmax whose temperature follows their losses."""
     return Recipe(Uniform(material.train), Miner(adaptive_softmax, candidates, rho=rho))
 

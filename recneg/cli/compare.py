@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from recneg.catalogue import Material, Recipe, parse_recipe
-from recneg.cli.data import load_data, make_split
+from recneg.cli.data import load_data, make_split, training_dislikes
 from recneg.cli.models import trainer_options
 from recneg.cli.options import DataOptions, ModelOptions
 from recneg.cli.tables import print_table, stdout
@@ -45,6 +45,7 @@ def run(
         raise InvalidDataError("--out draws a plot, which needs matplotlib: pip install matplotlib")
     loaded = load_data(data)
     split = make_split(loaded, data)
+    shown = training_dislikes(loaded, split, data)
     options = trainer_options(model, data.seed)
     if loaded.note:
         Console(stderr=True).print(loaded.note)
@@ -58,7 +59,7 @@ def run(
             if epoch.validation is not None:
                 progress.update(task, figures=f"validation NDCG@20 {epoch.validation:.4f}")
 
-        recipes = {name: partial(_made, make, loaded.shown) for name, make in makers.items()}
+        recipes = {name: partial(_made, make, shown) for name, make in makers.items()}
         comparison = compare_samplers(split, recipes, k=k, options=options, on_epoch=on_epoch)
     print_table(f"{data.data}: {split!r}", _headers(k), _cells(comparison))
     if out is not None:

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from recneg.cli.options import DataOptions, SourceOptions
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
+from recneg.keys import Key, random_floats
 from recneg.splits import Split, carve_validation, leave_last_out, random_split, time_split
 
-__all__ = ["LoadedData", "load_data", "make_split"]
+__all__ = ["LoadedData", "load_data", "make_split", "training_dislikes"]
 
 SIMULATED = {"num_users": 2_000, "num_items": 1_500, "num_interactions": 100_000}
 TEXT_SUFFIXES = (".csv", ".tsv", ".dat", ".txt", ".data", ".gz", ".parquet", ".pq")
@@ -26,7 +27,7 @@ class LoadedData:
     """Interactions with, where the data have them, their own split, titles and dislikes."""
 
     interactions: Interactions
-    shown: Interactions | None = None
+    dislikes: Interactions | None = None
     split: Split | None = None
     titles: NDArray[Any] | None = None
     note: str | None = None
@@ -58,37 +59,65 @@ def load_data(options: SourceOptions) -> LoadedData:
         weight=options.weight, timestamp=options.timestamp, ids=options.ids,
     )  # fmt: skip
     interactions = read(threshold=options.threshold)
-    shown = None if options.threshold is None else _dislikes(read(), interactions)
-    return LoadedData(interactions, shown)
+    dislikes = None if options.threshold is None else _dislikes(read(), interactions)
+    return LoadedData(interactions, dislikes)
 
 
-def _dislikes(everything: Interactions, liked: Interactions) -> Interactions:
+def _dislikes(rated: Interactions, liked: Interactions) -> Interactions:
     """Return the rated pairs below the threshold, of users and items that have one above it."""
     users, items = (
         indices if raw is None else raw[indices]
-        for raw, indices in (
-            (everything.user_ids, everything.users()),
-            (everything.item_ids, everything.indices),
-        )
+        for raw, indices in ((rated.user_ids, rated.users()), (rated.item_ids, rated.indices))
     )
     known = _known(users, liked.user_ids, liked.num_users)
     known &= _known(items, liked.item_ids, liked.num_items)
     u, i = liked.user_index(users[known]), liked.item_index(items[known])
     disliked = ~liked.contains(u, i)
+    times = None if rated.timestamps is None else rated.timestamps[known][disliked]
     return Interactions.from_arrays(
-        u[disliked], i[disliked], num_users=liked.num_users, num_items=liked.num_items
-    )
+        u[disliked], i[disliked], timestamps=times,
+        num_users=liked.num_users, num_items=liked.num_items,
+    )  # fmt: skip
+
+
+def training_dislikes(data: LoadedData, split: Split, options: DataOptions) -> Interactions | None:
+    """Return the dislikes that training may know: none from the time or the part held out.
+
+    A data set's own split says itself which ratings are for training. Else dislikes are held out
+    as the likes are: the same share at random, what is younger than any training interaction, or
+    what is not older than the user's first held-out interaction.
+    """
+    dislikes = data.dislikes
+    if dislikes is None or split is data.split or _how(data, options) == "given":
+        return dislikes
+    if _how(data, options) == "random":
+        unit = random_floats(Key(options.seed).fold_in(len(dislikes)), np.arange(len(dislikes)))
+        return dislikes.select(unit >= options.test + options.validation)
+    train, times = split.train, dislikes.timestamps
+    assert train.timestamps is not None
+    assert times is not None
+    if _how(data, options) == "time":
+        return dislikes.select(times <= train.timestamps.max(initial=np.iinfo(np.int64).min))
+    first = np.full(train.num_users, np.iinfo(np.int64).max)
+    for held_out in (split.validation, split.test):
+        if held_out.timestamps is not None:
+            np.minimum.at(first, held_out.users(), held_out.timestamps)
+    return dislikes.select(times < first[dislikes.users()])
 
 
 def _known(raw: NDArray[Any], ids: NDArray[Any] | None, count: int) -> NDArray[np.bool_]:
     return raw < count if ids is None else np.isin(raw, ids)
 
 
+def _how(data: LoadedData, options: DataOptions) -> str:
+    if options.split != "auto":
+        return options.split
+    return "random" if data.split is None else "given"
+
+
 def make_split(data: LoadedData, options: DataOptions) -> Split:
     """Split as the options say; a given split without validation gets it carved from its train."""
-    how = options.split
-    if how == "auto":
-        how = "random" if data.split is None else "given"
+    how = _how(data, options)
     if how == "given":
         if data.split is None:
             raise InvalidDataError(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recneg.catalogue import Material, parse_recipe
-from recneg.cli.data import LoadedData, load_data, make_split
+from recneg.cli.data import LoadedData, load_data, make_split, training_dislikes
 from recneg.cli.options import DataOptions, ModelOptions
 from recneg.cli.tables import print_table, stdout
 from recneg.errors import IntegrityError, InvalidDataError
@@ -44,7 +44,7 @@ def train_model(
     make = parse_recipe(sampler)
     loaded = load_data(data)
     split = make_split(loaded, data)
-    recipe = make(Material(split.train, loaded.shown))
+    recipe = make(Material(split.train, training_dislikes(loaded, split, data)))
     estimator = BPR(**trainer_options(model, data.seed), **recipe._asdict())
     validation = split.validation if len(split.validation) else None
     estimator.fit(split.train, validation=validation, checkpoint=checkpoint)

@@ -38,7 +38,7 @@ def run(
     make = parse_recipe(sampler)
     loaded = load_data(data)
     interactions = loaded.interactions
-    law = make(Material(interactions, loaded.shown)).law(sampler)
+    law = make(Material(interactions, loaded.dislikes)).law(sampler)
     rows, users, times = _rows(data, interactions)
     negatives = law.sample(
         users, num_negatives, key=data.seed, rows=rows, times=times, exhausted=exhausted

@@ -34,8 +34,7 @@ class Outcome:
     model : BPR
     test : Evaluation
     negatives : NegativesSummary
-        Of the epoch that would come next: what the trained model is given, where that depends on
-        the model.
+        Of a pass at the trained model's factors, `BPR.negatives`.
     """
 
     model: BPR

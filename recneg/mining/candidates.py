@@ -21,6 +21,7 @@ __all__ = [
     "candidates_of",
     "check_count",
     "check_number",
+    "check_rows",
     "detached",
     "like_scores",
     "row_values",
@@ -161,9 +162,14 @@ def like_scores(xp: Any, array: Any, scores: Any, name: str) -> Any:
 def candidates_of(negatives: Negatives, scores: Any, keep: Any = None) -> Candidates:
     """Return the checked candidates in canonical order; see `admissible` for the arguments."""
     xp, items, scores, eligible = admissible(negatives, scores, keep)
+    check_rows(scores)
+    return sorted_candidates(xp, items, scores, eligible)
+
+
+def check_rows(scores: Any) -> None:
+    """Raise `InvalidDataError` for scores with a time axis, which most functions do not take."""
     if scores.ndim != 2:
         raise InvalidDataError(f"scores must have shape (batch, n); got {tuple(scores.shape)}")
-    return sorted_candidates(xp, items, scores, eligible)
 
 
 def sorted_candidates(xp: Any, items: Any, scores: Any, eligible: Any) -> Candidates:

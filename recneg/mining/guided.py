@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from recneg.errors import InvalidDataError
-from recneg.mining.candidates import admissible, check_count, check_number, detached, row_values
+from recneg.mining.candidates import (
+    admissible,
+    check_count,
+    check_number,
+    check_rows,
+    detached,
+    row_values,
+)
 from recneg.mining.mined import Mined, mined_at
 from recneg.samplers import Negatives
 
@@ -60,6 +67,7 @@ def guided(
     array([[ 1,  4, -1]])
     """
     xp, items, values, eligible = admissible(negatives, scores)
+    check_rows(values)
     count = values.shape[-1] if num_negatives is None else check_count(num_negatives)
     check_number(margin, "margin")
     guide = detached(guide_scores)

@@ -7,8 +7,10 @@ from inspect import signature
 from typing import Any
 
 from recneg.errors import InvalidDataError
+from recneg.mining.candidates import check_count
 from recneg.mining.mined import Mined
 from recneg.samplers import Negatives
+from recneg.samplers.adaptive import described
 
 __all__ = ["Miner"]
 
@@ -17,6 +19,10 @@ OFFERED = (
     "guide_scores", "guide_positive_scores", "past_scores", "past_positive_scores",
     "item_popularity", "num_items",
 )  # fmt: skip
+
+
+GUIDED = frozenset({"guide_scores", "guide_positive_scores"})
+PAST = frozenset({"past_scores", "past_positive_scores"})
 
 
 class Miner:
@@ -57,30 +63,29 @@ class Miner:
         past_epochs: int = 5,
         **options: Any,
     ) -> None:
-        if isinstance(num_candidates, bool) or not isinstance(num_candidates, int):
-            raise TypeError(f"num_candidates must be an integer; got {num_candidates!r}")
-        if num_candidates < 1:
-            raise InvalidDataError(f"num_candidates must be at least 1; got {num_candidates}")
         parameters = signature(function).parameters
         unknown = [name for name in options if name not in parameters]
         if unknown:
             raise InvalidDataError(
-                f"options of {function.__name__} must be among {', '.join(parameters)}; "
+                f"options of {described(function)} must be among {', '.join(parameters)}; "
                 f"got {', '.join(unknown)}"
             )
         self.function = function
-        self.num_candidates = num_candidates
+        self.num_candidates = check_count(num_candidates, "num_candidates")
         self.guide = guide
         self.options = options
         self.needs = frozenset(OFFERED) & set(parameters) - set(options)
-        if guide is None and "guide_scores" in self.needs:
-            raise InvalidDataError(f"{function.__name__} must have a guide; got none")
-        self.past_epochs = past_epochs if "past_scores" in self.needs else 0
+        if guide is None and self.needs & GUIDED:
+            raise InvalidDataError(f"{described(function)} must have a guide; got none")
+        past_epochs = check_count(past_epochs, "past_epochs")
+        self.past_epochs = past_epochs if self.needs & PAST else 0
 
     def __repr__(self) -> str:
         given = {name: value for name, value in self.options.items() if value is not None}
+        if self.past_epochs:
+            given["past_epochs"] = self.past_epochs
         options = "".join(f", {name}={value!r}" for name, value in given.items())
-        return f"Miner({self.function.__name__}, {self.num_candidates}{options})"
+        return f"Miner({described(self.function)}, {self.num_candidates}{options})"
 
     def __call__(self, negatives: Negatives, scores: Any, **offered: Any) -> Mined:
         """Call the function with what it needs of `offered`, and with the options."""

@@ -7,7 +7,7 @@ from typing import Any
 from array_api_compat import array_namespace
 
 from recneg.keys import Key
-from recneg.mining.candidates import check_number, detached, row_values
+from recneg.mining.candidates import check_number, check_rows, detached, row_values
 from recneg.mining.hardest import hardest
 from recneg.mining.mined import Mined
 from recneg.samplers import Negatives
@@ -70,6 +70,7 @@ def positive_aware(
         raise ValueError(f"give margin or percentage, not both; got {margin} and {percentage}")
     scores = detached(scores)
     xp: Any = array_namespace(scores)
+    check_rows(scores)
     bound = row_values(xp, positive_scores, scores, "positive_scores")
     if margin is not None:
         bound = bound - check_number(margin, "margin")

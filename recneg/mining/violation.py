@@ -6,7 +6,7 @@ from typing import Any
 
 from array_api_compat import device
 
-from recneg.mining.candidates import admissible, check_count, check_number, row_values
+from recneg.mining.candidates import admissible, check_count, check_number, check_rows, row_values
 from recneg.mining.mined import Mined, mined_at
 from recneg.samplers import Negatives
 
@@ -61,6 +61,7 @@ def until_violation(
     check_count(num_items, "num_items")
     check_number(margin, "margin")
     xp, items, values, eligible = admissible(negatives, scores)
+    check_rows(values)
     bound = row_values(xp, positive_scores, values, "positive_scores") - margin
     n = values.shape[-1]
     place = xp.arange(n, dtype=xp.int64, device=device(values))

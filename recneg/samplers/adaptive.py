@@ -20,7 +20,7 @@ from recneg.interactions import Interactions
 from recneg.keys import Key
 from recneg.samplers.base import Sampler
 
-__all__ = ["Adaptive", "PerBatch"]
+__all__ = ["Adaptive", "PerBatch", "described"]
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,10 @@ class Adaptive:
     every: int = 1
 
     def __post_init__(self) -> None:
-        if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
-            raise InvalidDataError(f"every must be an integer of at least 1; got {self.every!r}")
+        _check_whole(self.every, "every")
 
     def __repr__(self) -> str:
-        return f"Adaptive({_described(self.make)}, every={self.every})"
+        return f"Adaptive({described(self.make)}, every={self.every})"
 
     def build(
         self,
@@ -85,19 +84,21 @@ class PerBatch:
     batches: int = 1
 
     def __post_init__(self) -> None:
-        if isinstance(self.batches, bool) or not isinstance(self.batches, int) or self.batches < 1:
-            raise InvalidDataError(
-                f"batches must be an integer of at least 1; got {self.batches!r}"
-            )
+        _check_whole(self.batches, "batches")
 
     def __repr__(self) -> str:
-        return f"PerBatch({_described(self.make)}, batches={self.batches})"
+        return f"PerBatch({described(self.make)}, batches={self.batches})"
 
 
-def _described(make: Callable[..., Any]) -> str:
+def described(make: Callable[..., Any]) -> str:
     """Return a name that is the same in every process: checkpoints are compared by it."""
     if isinstance(make, partial):
         given = [repr(value) for value in make.args]
         given += [f"{name}={value!r}" for name, value in make.keywords.items()]
-        return f"{_described(make.func)}({', '.join(given)})"
+        return f"{described(make.func)}({', '.join(given)})"
     return getattr(make, "__qualname__", type(make).__qualname__)
+
+
+def _check_whole(value: Any, name: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise InvalidDataError(f"{name} must be an integer of at least 1; got {value!r}")

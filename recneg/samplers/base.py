@@ -51,6 +51,19 @@ class Sampler(ABC):
     interactions: Interactions
 
     @property
+    def unseen(self) -> bool:
+        """Whether the law never draws what the user has interacted with; a law that does says so.
+
+        `recneg.testing.check_sampler` holds it to that.
+        """
+        return False
+
+    @property
+    def depends_on_time(self) -> bool:
+        """Whether draws differ with ``times``."""
+        return False
+
+    @property
     def num_users(self) -> int:
         """Users are ``0 .. num_users - 1``."""
         return self.interactions.num_users
@@ -234,9 +247,10 @@ class Sampler(ABC):
 def check_times(times: Any, shape: tuple[int, ...]) -> NDArray[np.int64]:
     """Return `times` as int64 after checking that they are integers, one for each row."""
     array = np.asarray(times)
-    if array.shape != shape or (array.dtype.kind not in "iu" and array.size):
+    wide = array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.int64).max
+    if array.shape != shape or (array.dtype.kind not in "iu" and array.size) or wide:
         raise InvalidIdError(
-            f"times must be integers of the shape of users, {shape}; "
+            f"times must be integers below 2**63 of the shape of users, {shape}; "
             f"got {array.dtype} of shape {array.shape}"
         )
     return array.astype(np.int64, copy=False)

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recneg.csr import sort_rows
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
 from recneg.jit import kernel
@@ -88,7 +89,7 @@ def build_cells(
     taken = np.empty(0, np.int32)
     if unseen:
         taken = places[interactions.indices]
-        map_blocks(partial(_sort_rows, interactions.indptr, taken), interactions.num_users, 1 << 12)
+        map_blocks(partial(sort_rows, interactions.indptr, taken), interactions.num_users, 1 << 12)
     return Cells(
         np.searchsorted(cell_of[members], np.arange(num_cells + 1)), members, places,
         cell_of.astype(np.int32), prefix, taken, first, second,
@@ -143,12 +144,6 @@ class CellSampler(Sampler):
         )  # fmt: skip
         out[self.interactions.contains(users, items).ravel() & self.unseen] = -np.inf
         return within_float32(out.reshape(items.shape))
-
-
-@kernel
-def _sort_rows(indptr: NDArray[np.int64], taken: NDArray[np.int32], start: int, stop: int) -> None:
-    for user in range(start, stop):
-        taken[indptr[user] : indptr[user + 1]].sort()
 
 
 class Table(NamedTuple):

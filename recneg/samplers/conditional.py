@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recneg.errors import InvalidDataError
-from recneg.interactions import Interactions
+from recneg.interactions import Interactions, check_interactions
 from recneg.keys import Key
 from recneg.samplers.draws import draw_rows, log_prob_pairs
 from recneg.samplers.law import Law, excluding
@@ -56,12 +56,14 @@ class Conditional(ThinnedSampler):
     num_estimate: int = field(default=1, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        check_interactions(self.exclude, "exclude")
         shape = (self.base.num_users, self.base.num_items)
         if (self.exclude.num_users, self.exclude.num_items) != shape:
             raise InvalidDataError(
                 f"exclude must have the users and items of the base, {shape}; got {self.exclude!r}"
             )
         super().__post_init__()
+        _ = self.law
 
     @cached_property
     def law(self) -> Law | None:
@@ -74,19 +76,26 @@ class Conditional(ThinnedSampler):
         seen = Interactions(law.indptr, law.indices, law.num_items)
         return excluding(law, seen.union(self.exclude))
 
-    def _draw(
-        self, users: NDArray[np.int64], num_negatives: int, key: Key, rows: NDArray[np.int64]
+    def _draw_at(
+        self,
+        users: NDArray[np.int64],
+        num_negatives: int,
+        key: Key,
+        rows: NDArray[np.int64],
+        times: NDArray[np.int64] | None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         if self.law is None:
-            return super()._draw(users, num_negatives, key, rows)
+            return super()._draw_at(users, num_negatives, key, rows, times)
         items = np.empty((users.size, num_negatives), np.int64)
         log_q = np.empty((users.size, num_negatives), np.float32)
         draw_rows(self.law, *key.words, users, rows, items, log_q)
         return items, log_q
 
-    def _log_prob(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _log_prob_at(
+        self, users: NDArray[np.int64], items: NDArray[np.int64], times: NDArray[np.int64] | None
+    ) -> NDArray[np.float64]:
         if self.law is None:
-            return super()._log_prob(users, items)
+            return super()._log_prob_at(users, items, times)
         out = np.empty(items.shape, np.float64)
         log_prob_pairs(self.law, users.flatten(), items.flatten(), out.reshape(-1))
         return out
@@ -96,19 +105,25 @@ class Conditional(ThinnedSampler):
     ) -> NDArray[np.float64]:
         return (~self.exclude.contains(users, items)).astype(np.float64)
 
-    def _masses(self) -> NDArray[np.float64]:
-        """Return log Z_u from the excluded pairs alone, which are few."""
+    def _masses_of(
+        self, users: NDArray[np.int64], times: NDArray[np.int64] | None
+    ) -> NDArray[np.float64]:
+        """Return Z from the excluded pairs alone, which are few."""
         if self.law is not None:
-            return np.zeros(self.num_users)
-        users = self.exclude.users().astype(np.int64)
-        lost = np.exp(self.base._log_prob(users, self.exclude.indices.astype(np.int64)))
-        mass = 1.0 - np.bincount(users, lost, minlength=self.num_users).astype(np.float64)
-        everybody = np.arange(self.num_users)
-        able = self.base._draw(everybody, 1, Key(0), everybody)[0][:, 0] >= 0
+            return np.ones(users.size)
+        places = self.exclude.rows_of(users)
+        sizes = self.exclude.user_counts()[users]
+        owners = np.repeat(users, sizes)
+        when = None if times is None else np.repeat(times, sizes)
+        pairs = self.exclude.indices[places].astype(np.int64)
+        lost = np.exp(self.base._log_prob_at(owners, pairs, when))
+        row = np.repeat(np.arange(users.size), sizes)
+        mass = 1.0 - np.bincount(row, lost, minlength=users.size).astype(np.float64)
+        able = self.base._draw_at(users, 1, Key(0), users, times)[0][:, 0] >= 0
         mass[~able] = 0.0
         unsure = np.flatnonzero(able & (mass < TOO_SMALL))
         at_once = max(BLOCK_PAIRS // max(self.num_items, 1), 1)
         for start in range(0, unsure.size, at_once):
-            self._enumerate(mass, unsure[start : start + at_once])
-        with np.errstate(divide="ignore"):
-            return np.asarray(np.log(mass))
+            part = unsure[start : start + at_once]
+            mass[part] = self._enumerate(users[part], None if times is None else times[part])
+        return mass

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recneg.errors import InvalidDataError
+from recneg.interactions import check_ids
+from recneg.samplers.arrays import numpy_and_back
 from recneg.samplers.in_batch import InBatch
 
 __all__ = ["CrossBatch"]
@@ -55,10 +57,11 @@ class CrossBatch(InBatch):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.capacity < 1 or self.positives.size > self.capacity:
+        whole = isinstance(self.capacity, (int, np.integer)) and self.capacity >= 1
+        if not whole or self.positives.size > self.capacity:
             raise InvalidDataError(
-                f"capacity must be at least 1 and hold the queue of {self.positives.size}; "
-                f"got {self.capacity}"
+                "capacity must be an integer of at least 1 and hold the queue of "
+                f"{self.positives.size}; got {self.capacity}"
             )
         if self.vectors is not None and len(self.vectors) != self.positives.size:
             raise InvalidDataError(
@@ -75,7 +78,9 @@ class CrossBatch(InBatch):
         vectors : array, shape (batch, d), optional
             Their embeddings; needed if the queue holds any, and detached by the caller.
         """
-        newest = np.asarray(positives)
+        newest = check_ids(numpy_and_back(positives)[0], "item", self.num_items)
+        if newest.ndim != 1:
+            raise InvalidDataError(f"positives must be a vector; got shape {newest.shape}")
         items = np.concatenate((self.positives, newest))[-self.capacity :]
         if vectors is None and self.vectors is None:
             return replace(self, positives=items)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
 from recneg.errors import InvalidDataError
-from recneg.interactions import Interactions
+from recneg.interactions import Interactions, check_interactions
 from recneg.samplers.listed import ItemLists, ListedSampler, item_lists
 
 __all__ = ["Exposed"]
@@ -18,10 +19,10 @@ __all__ = ["Exposed"]
 class Exposed(ListedSampler):
     """Uniform over the items that the user was shown and did not interact with.
 
-    For impressions without a click, and for explicit dislikes. Ding et al. ("Improving implicit
-    recommender systems with view data", IJCAI 2018) found such negatives to help most when mixed
-    with others: ``Mixture((Exposed(train, shown), Uniform(train)), (0.5, 0.5))`` also serves users
-    to whom nothing was shown, who are an error here.
+    For impressions without a click, and for explicit dislikes: they are negatives that need no
+    guess (Ding et al., "An improved sampler for Bayesian personalized ranking by leveraging view
+    data", WWW 2018 Companion). A user to whom nothing was shown is an error here;
+    ``Mixture((Exposed(train, shown), Uniform(train)), (0.5, 0.5))`` serves him too.
 
     8 bytes a user and 12 a shown item that was left.
 
@@ -41,10 +42,13 @@ class Exposed(ListedSampler):
     [[3, 3], [2, 2]]
     """
 
+    unseen: ClassVar[bool] = True
+
     interactions: Interactions
     shown: Interactions
 
     def __post_init__(self) -> None:
+        check_interactions(self.shown, "shown")
         shape = (self.interactions.num_users, self.interactions.num_items)
         if (self.shown.num_users, self.shown.num_items) != shape:
             raise InvalidDataError(

@@ -9,7 +9,22 @@ from recneg.errors import InvalidDataError
 from recneg.interactions import ID_LIMIT, Interactions, check_ids
 from recneg.keys import Key, as_key, random_integers
 
-__all__ = ["FrequencyEstimator", "log_frequency"]
+__all__ = ["FrequencyEstimator", "checked_frequency", "log_frequency"]
+
+
+def checked_frequency(frequency: ArrayLike, num_items: int) -> NDArray[np.float64]:
+    """Return a read-only copy of item frequencies after checking shape, sign and size."""
+    values = np.array(frequency, np.float64)
+    if values.shape != (num_items,):
+        raise InvalidDataError(f"frequency must have shape ({num_items},); got {values.shape}")
+    wrong = ~(np.isfinite(values) & (values >= 0))
+    if wrong.any():
+        item = int(np.argmax(wrong))
+        raise InvalidDataError(
+            f"frequency must be finite and not negative; got {values[item]} for item {item}"
+        )
+    values.setflags(write=False)
+    return values
 
 
 def log_frequency(
@@ -67,10 +82,9 @@ class FrequencyEstimator:
         initial_gap: float = 1e4,
         key: int | Key = 0,
     ) -> None:
-        if num_buckets < 1 or num_hashes < 1:
-            raise InvalidDataError(
-                f"num_buckets and num_hashes must be at least 1; got {num_buckets} and {num_hashes}"
-            )
+        for name, count in (("num_buckets", num_buckets), ("num_hashes", num_hashes)):
+            if not isinstance(count, (int, np.integer)) or count < 1:
+                raise InvalidDataError(f"{name} must be an integer of at least 1; got {count!r}")
         if not 0 < rate <= 1:
             raise InvalidDataError(f"rate must lie in (0, 1]; got {rate}")
         if not 1 <= initial_gap < np.inf:

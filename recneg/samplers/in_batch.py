@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recneg.errors import InvalidDataError
+from recneg.errors import InvalidDataError, InvalidIdError
 from recneg.interactions import Interactions, check_ids
 from recneg.jit import kernel
 from recneg.keys import Key, bounded, rejected, word
 from recneg.samplers.arrays import numpy_and_back
 from recneg.samplers.base import Negatives, Sampler
-from recneg.samplers.frequency import log_frequency
+from recneg.samplers.frequency import checked_frequency, log_frequency
 
-__all__ = ["InBatch"]
+__all__ = ["InBatch", "shared_by_rows"]
 
 
 class _Batch(NamedTuple):
@@ -63,6 +63,8 @@ class InBatch(Sampler):
     array([-1.39, -1.39, -0.69], dtype=float32)
     """
 
+    unseen: ClassVar[bool] = True
+
     interactions: Interactions
     positives: NDArray[np.int64]
     frequency: NDArray[np.float64] | None = None
@@ -72,10 +74,9 @@ class InBatch(Sampler):
         positives = check_ids(numpy_and_back(self.positives)[0], "item", self.num_items)
         if positives.ndim != 1:
             raise InvalidDataError(f"positives must be a vector; got shape {positives.shape}")
-        if self.frequency is not None and np.shape(self.frequency) != (self.num_items,):
-            raise InvalidDataError(
-                f"frequency must have shape ({self.num_items},); got {np.shape(self.frequency)}"
-            )
+        if self.frequency is not None:
+            frequency = checked_frequency(self.frequency, self.num_items)
+            object.__setattr__(self, "frequency", frequency)
         kept = positives.copy()
         kept.setflags(write=False)
         items, counts = np.unique(kept, return_counts=True)
@@ -97,12 +98,8 @@ class InBatch(Sampler):
             where the user has seen the item, and `log_q` is the item's log-frequency, the same for
             all users and not renormalised for the mask.
         """
-        array, back = numpy_and_back(users)
-        u = check_ids(array, "user", self.num_users)
-        items = np.repeat(self.positives[None], u.size, axis=0)
         log_q = log_frequency(self.interactions, self.positives, self.frequency)
-        mask = ~self.interactions.contains(u[:, None], items)
-        return Negatives(back(items), back(np.repeat(log_q[None], u.size, axis=0)), back(mask))
+        return shared_by_rows(self.interactions, users, self.positives, log_q)
 
     def _draw(
         self, users: NDArray[np.int64], num_negatives: int, key: Key, rows: NDArray[np.int64]
@@ -124,6 +121,22 @@ class InBatch(Sampler):
         count = np.where(data.contains(users, items), 0, count)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(count > 0, np.log(count) - np.log(free), -np.inf)
+
+
+def shared_by_rows(
+    interactions: Interactions,
+    users: Any,
+    items: NDArray[np.int64],
+    log_q: NDArray[np.float32],
+) -> Negatives:
+    """Return the same candidates for each of `users`, masked by each one's history."""
+    array, back = numpy_and_back(users)
+    u = check_ids(array, "user", interactions.num_users)
+    if u.ndim != 1:
+        raise InvalidIdError(f"users must be a vector, shape (batch,); got shape {array.shape}")
+    shared = np.repeat(items[None], u.size, axis=0)
+    mask = ~interactions.contains(u[:, None], shared)
+    return Negatives(back(shared), back(np.repeat(log_q[None], u.size, axis=0)), back(mask))
 
 
 @kernel

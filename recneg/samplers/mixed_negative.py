@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recneg.errors import InvalidDataError
-from recneg.interactions import Interactions, check_ids
+from recneg.interactions import Interactions
 from recneg.keys import Key, random_integers
-from recneg.samplers.arrays import numpy_and_back
 from recneg.samplers.base import Negatives, Sampler
 from recneg.samplers.frequency import log_frequency
-from recneg.samplers.in_batch import InBatch
+from recneg.samplers.in_batch import InBatch, shared_by_rows
 from recneg.samplers.mixture import Mixture
 from recneg.samplers.uniform import Uniform
 
@@ -48,6 +47,8 @@ class MixedNegative(Sampler):
         As in `InBatch`.
     """
 
+    unseen: ClassVar[bool] = True
+
     interactions: Interactions
     positives: NDArray[np.int64]
     num_uniform: int | None = None
@@ -57,13 +58,16 @@ class MixedNegative(Sampler):
     def __post_init__(self) -> None:
         batch = InBatch(self.interactions, self.positives, self.frequency)
         uniform = batch.positives.size if self.num_uniform is None else self.num_uniform
-        if uniform < 0 or uniform + batch.positives.size == 0:
+        if not isinstance(uniform, (int, np.integer)) or uniform < 0:
             raise InvalidDataError(
-                f"num_uniform must not be negative, nor 0 with an empty batch; got {uniform}"
+                f"num_uniform must be an integer and not negative; got {uniform!r}"
             )
+        if uniform + batch.positives.size == 0:
+            raise InvalidDataError("num_uniform must not be 0 where the batch is empty; got 0")
         parts = Mixture((batch, Uniform(self.interactions)), (batch.positives.size, uniform))
         object.__setattr__(self, "positives", batch.positives)
         object.__setattr__(self, "num_uniform", int(uniform))
+        object.__setattr__(self, "frequency", batch.frequency)
         object.__setattr__(self, "_parts", parts)
 
     def shared(self, users: Any, *, key: int | Key) -> Negatives:
@@ -83,17 +87,12 @@ class MixedNegative(Sampler):
             where the user has seen the item, and `log_q` is the mixture's correction, the same for
             all users and not renormalised for the mask.
         """
-        array, back = numpy_and_back(users)
-        u = check_ids(array, "user", self.num_users)
         size, extra = self.positives.size, int(self.num_uniform or 0)
         drawn = random_integers(key, self.num_items, 0, np.arange(extra))
         pool = np.concatenate((self.positives, drawn))
         share = np.exp(log_frequency(self.interactions, pool, self.frequency).astype(np.float64))
         log_q = np.log((size * share + extra / self.num_items) / (size + extra))
-        items = np.repeat(pool[None], u.size, axis=0)
-        mask = ~self.interactions.contains(u[:, None], items)
-        shared_q = np.repeat(log_q.astype(np.float32)[None], u.size, axis=0)
-        return Negatives(back(items), back(shared_q), back(mask))
+        return shared_by_rows(self.interactions, users, pool, log_q.astype(np.float32))
 
     def _draw(
         self, users: NDArray[np.int64], num_negatives: int, key: Key, rows: NDArray[np.int64]

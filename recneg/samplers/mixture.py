@@ -52,6 +52,9 @@ class Mixture(Sampler):
         laws = tuple(self.laws)
         if not laws:
             raise InvalidDataError("a mixture must have at least one law; got none")
+        for law in laws:
+            if not isinstance(law, Sampler):
+                raise InvalidDataError(f"the laws of a mixture must be samplers; got {law!r}")
         sizes = {(law.num_users, law.num_items) for law in laws}
         if len(sizes) > 1:
             raise InvalidDataError(
@@ -69,6 +72,16 @@ class Mixture(Sampler):
         object.__setattr__(self, "laws", tuple(laws[number] for number in kept))
         object.__setattr__(self, "weights", w)
         object.__setattr__(self, "interactions", laws[0].interactions)
+
+    @property
+    def unseen(self) -> bool:
+        """Whether none of the laws draws what the user has interacted with."""
+        return all(law.unseen for law in self.laws)
+
+    @property
+    def depends_on_time(self) -> bool:
+        """Whether one of the laws does."""
+        return any(law.depends_on_time for law in self.laws)
 
     def _draw(
         self, users: NDArray[np.int64], num_negatives: int, key: Key, rows: NDArray[np.int64]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,8 @@ class Pool(ListedSampler):
     >>> np.exp(pool.log_prob([0, 1], np.arange(4)[None].repeat(2, 0))).round(2).tolist()
     [[0.0, 0.0, 0.67, 0.33], [0.0, 0.0, 0.0, 1.0]]
     """
+
+    unseen: ClassVar[bool] = True
 
     interactions: Interactions
     entries: NDArray[np.int32]

@@ -68,7 +68,7 @@ class Popularity(StaticSampler):
     def _counts(self) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
         if self.counts is None:
             return self.interactions.item_counts().astype(np.float64)
-        counts = np.asarray(self.counts, np.float64)
+        counts = np.array(self.counts, np.float64)
         if counts.shape != (self.num_items,):
             raise InvalidDataError(
                 f"counts must have shape ({self.num_items},); got {counts.shape}"

@@ -253,5 +253,10 @@ def _checked(relevance: ArrayLike, num_items: int) -> NDArray[np.float64]:
 
 def _inverse(log_q: NDArray[np.float64], num_draws: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return ``1 / (num_draws q)``, and 0 where there is no draw."""
+    if np.isnan(log_q).any():
+        raise InvalidDataError(
+            "log_q must be known: these negatives were mined, and follow no law that could be "
+            "corrected for; got NaN"
+        )
     drawn = log_q > -np.inf
     return np.where(drawn, np.exp(-np.where(drawn, log_q, 0.0)) / num_draws, 0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +77,12 @@ class ThinnedSampler(Sampler):
     @property
     def unseen(self) -> bool:
         """Whether the base leaves out what the user has interacted with."""
-        return bool(getattr(self.base, "unseen", False))
+        return self.base.unseen
+
+    @property
+    def depends_on_time(self) -> bool:
+        """Whether the base does."""
+        return self.base.depends_on_time
 
     @abstractmethod
     def _acceptance(
@@ -88,15 +93,27 @@ class ThinnedSampler(Sampler):
     def _draw(
         self, users: NDArray[np.int64], num_negatives: int, key: Key, rows: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        return self._draw_at(users, num_negatives, key, rows, None)
+
+    def _draw_at(
+        self,
+        users: NDArray[np.int64],
+        num_negatives: int,
+        key: Key,
+        rows: NDArray[np.int64],
+        times: NDArray[np.int64] | None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         items = np.full((users.size, num_negatives), -1, np.int64)
         log_q = np.full((users.size, num_negatives), -np.inf, np.float32)
+        log_mass = self._log_masses_at(users, times)
         filled = np.zeros(users.size, np.int64)
-        active = np.flatnonzero(self.log_mass[users] > -np.inf)
+        active = np.flatnonzero(log_mass > -np.inf)
         seen, proposals, round_number = 0, FIRST_PROPOSALS, 0
         while active.size and num_negatives and seen < MAX_TRIES * num_negatives:
             owners, at = users[active], rows[active]
-            found, log_base = self.base._draw(
-                owners, proposals, key.fold_in(PROPOSE + round_number), at
+            when = None if times is None else times[active]
+            found, log_base = self.base._draw_at(
+                owners, proposals, key.fold_in(PROPOSE + round_number), at, when
             )
             chance = self._chances(owners, found)
             unit = random_floats(
@@ -105,10 +122,9 @@ class ThinnedSampler(Sampler):
             _take(unit, chance, found, log_base, seen, active, filled, items, log_q)
             seen, proposals, round_number = seen + proposals, 2 * proposals, round_number + 1
             active = active[filled[active] < num_negatives]
-        self._draw_exactly(users, key, rows, items, log_q)
+        self._draw_exactly(users, times, log_mass, key, rows, items, log_q)
         drawn = items >= 0
-        log_mass = np.broadcast_to(self.log_mass[users, None], items.shape)
-        log_q[drawn] -= log_mass[drawn].astype(np.float32)
+        log_q[drawn] -= np.broadcast_to(log_mass[:, None], items.shape)[drawn].astype(np.float32)
         log_q[~drawn] = -np.inf
         return items, log_q
 
@@ -122,21 +138,25 @@ class ThinnedSampler(Sampler):
     def _draw_exactly(
         self,
         users: NDArray[np.int64],
+        times: NDArray[np.int64] | None,
+        log_mass: NDArray[np.float64],
         key: Key,
         rows: NDArray[np.int64],
         items: NDArray[np.int64],
         log_q: NDArray[np.float32],
     ) -> None:
         """Fill what is still open by inverting the distribution function over all items."""
-        row, slot = np.nonzero((items < 0) & (self.log_mass[users, None] > -np.inf))
+        row, slot = np.nonzero((items < 0) & (log_mass[:, None] > -np.inf))
         if not row.size:
             return
         unit = random_floats(key.fold_in(EXACT), rows[row], slot)
         every = np.arange(self.num_items)
-        for user in np.unique(users[row]):
-            mine = np.flatnonzero(users[row] == user)
-            owner = np.full(self.num_items, user)
-            log_base = self.base._log_prob(owner, every)
+        which, first = _distinct(users[row], None if times is None else times[row])
+        for number, example in enumerate(row[first]):
+            mine = np.flatnonzero(which == number)
+            owner = np.full(self.num_items, users[example])
+            when = None if times is None else np.full(self.num_items, times[example])
+            log_base = self.base._log_prob_at(owner, every, when)
             chance = self._acceptance(owner, every)
             mass = np.where(log_base > -np.inf, np.exp(log_base) * chance, 0.0)
             running = np.cumsum(mass)
@@ -146,34 +166,73 @@ class ThinnedSampler(Sampler):
             log_q[row[mine], slot[mine]] = log_base[item] + np.log(chance[item])
 
     def _log_prob(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float64]:
-        log_base = self.base._log_prob(users, items)
+        return self._log_prob_at(users, items, None)
+
+    def _log_prob_at(
+        self, users: NDArray[np.int64], items: NDArray[np.int64], times: NDArray[np.int64] | None
+    ) -> NDArray[np.float64]:
+        log_base = self.base._log_prob_at(users, items, times)
+        when = None if times is None else times.flatten()
+        log_mass = self._log_masses_at(users.flatten(), when).reshape(users.shape)
         with np.errstate(divide="ignore", invalid="ignore"):
-            log_q = log_base + np.log(self._acceptance(users, items)) - self.log_mass[users]
+            log_q = log_base + np.log(self._acceptance(users, items)) - log_mass
         return np.where(np.isnan(log_q), -np.inf, log_q)  # where there is nothing: -inf + inf
+
+    def _log_masses_at(
+        self, users: NDArray[np.int64], times: NDArray[np.int64] | None
+    ) -> NDArray[np.float64]:
+        """Return log Z of each row: stored, or for its moment where the base depends on time."""
+        if times is None or not self.depends_on_time:
+            return self.log_mass[users]
+        which, first = _distinct(users, times)
+        mass = self._masses_of(users[first], times[first])
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(mass)[which])
 
     def _masses(self) -> NDArray[np.float64]:
         """Return log Z_u of every user; -inf where there is nothing to draw."""
-        mass = np.zeros(self.num_users)
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(self._masses_of(np.arange(self.num_users), None)))
+
+    def _masses_of(
+        self, users: NDArray[np.int64], times: NDArray[np.int64] | None
+    ) -> NDArray[np.float64]:
+        """Return Z of users, at moments of their own or in general."""
+        mass = np.zeros(users.size)
+
+        def part(chosen: Any) -> tuple[Any, Any]:
+            return users[chosen], None if times is None else times[chosen]
+
+        left = np.arange(users.size)
         if self.normalise == "estimate":
             at_once = max(BLOCK_PAIRS // self.num_estimate, 1)
-            map_blocks(lambda a, b: self._estimate(mass, np.arange(a, b)), self.num_users, at_once)
+
+            def estimate(start: int, stop: int) -> None:
+                mass[start:stop] = self._estimate(*part(slice(start, stop)))
+
+            map_blocks(estimate, users.size, at_once)
             left = np.flatnonzero(mass == 0)  # nothing to draw, or too little to be met by chance
-        else:
-            left = np.arange(self.num_users)
-        at_once = max(BLOCK_PAIRS // max(self.num_items, 1), 1)
-        map_blocks(lambda a, b: self._enumerate(mass, left[a:b]), left.size, at_once)
-        with np.errstate(divide="ignore"):
-            return np.asarray(np.log(mass))
 
-    def _estimate(self, mass: NDArray[np.float64], users: NDArray[np.int64]) -> None:
-        items, _ = self.base._draw(users, self.num_estimate, ESTIMATE_KEY, users)
-        mass[users] = self._chances(users, items).mean(axis=1)
+        def enumerate_all(start: int, stop: int) -> None:
+            mass[left[start:stop]] = self._enumerate(*part(left[start:stop]))
 
-    def _enumerate(self, mass: NDArray[np.float64], users: NDArray[np.int64]) -> None:
+        map_blocks(enumerate_all, left.size, max(BLOCK_PAIRS // max(self.num_items, 1), 1))
+        return mass
+
+    def _estimate(
+        self, users: NDArray[np.int64], times: NDArray[np.int64] | None
+    ) -> NDArray[np.float64]:
+        items, _ = self.base._draw_at(users, self.num_estimate, ESTIMATE_KEY, users, times)
+        return np.asarray(self._chances(users, items).mean(axis=1))
+
+    def _enumerate(
+        self, users: NDArray[np.int64], times: NDArray[np.int64] | None
+    ) -> NDArray[np.float64]:
         shape = (users.size, self.num_items)
         owners = np.repeat(users, self.num_items).reshape(shape)
         items = np.tile(np.arange(self.num_items), users.size).reshape(shape)
-        log_base = self.base._log_prob(owners, items)
+        when = None if times is None else np.repeat(times, self.num_items).reshape(shape)
+        log_base = self.base._log_prob_at(owners, items, when)
         chance = self._acceptance(owners.reshape(-1), items.reshape(-1)).reshape(shape)
         wrong = ~((chance >= 0) & (chance <= 1))
         if wrong.any():
@@ -182,7 +241,20 @@ class ThinnedSampler(Sampler):
                 f"an acceptance must lie in [0, 1]; got {chance[wrong][0]} "
                 f"for user {user} and item {item}"
             )
-        mass[users] = np.where(log_base > -np.inf, np.exp(log_base) * chance, 0.0).sum(axis=1)
+        mass = np.where(log_base > -np.inf, np.exp(log_base) * chance, 0.0)
+        return np.asarray(mass.sum(axis=1))
+
+
+def _distinct(
+    users: NDArray[np.int64], times: NDArray[np.int64] | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which distinct condition each row has, and the first row of each condition."""
+    if times is None:
+        _, first, which = np.unique(users, return_index=True, return_inverse=True)
+        return which, first
+    pairs = np.stack((users, times), axis=1)
+    _, first, which = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
+    return which.reshape(-1), first
 
 
 @kernel

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recneg.csr import sort_rows
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
 from recneg.jit import kernel
@@ -40,8 +41,7 @@ class TimeAware(Sampler):
     law is that of the moment `at`.
 
     The history excludes all that the user has interacted with, before the moment or after. A draw
-    is one bounded integer and a bisection of the history. 16 bytes an item, 8 a user, 4 an
-    interaction.
+    is one bounded integer and a bisection of the history. 24 bytes an item, 4 an interaction.
 
     Parameters
     ----------
@@ -61,6 +61,8 @@ class TimeAware(Sampler):
     [[1, 1], [1, 1]]
     """
 
+    unseen: ClassVar[bool] = True
+
     interactions: Interactions
     item_times: NDArray[np.int64] | None = None
     at: int | None = None
@@ -77,21 +79,31 @@ class TimeAware(Sampler):
             np.minimum.at(times, data.indices, data.timestamps)
         else:
             times = np.array(self.item_times)
-            if times.shape != (data.num_items,) or times.dtype.kind not in "iu":
+            wide = times.dtype.kind == "u" and times.size and times.max() > NEVER
+            if times.shape != (data.num_items,) or times.dtype.kind not in "iu" or wide:
                 raise InvalidDataError(
-                    f"item_times must be integers of shape ({data.num_items},); "
+                    f"item_times must be integers below 2**63 of shape ({data.num_items},); "
                     f"got {times.dtype} of shape {times.shape}"
                 )
             times = times.astype(np.int64)
+        if self.at is not None and not (
+            isinstance(self.at, (int, np.integer)) and -NEVER <= self.at < NEVER
+        ):
+            raise InvalidDataError(f"at must be an integer below 2**63 - 1; got {self.at!r}")
         items = np.argsort(times, kind="stable").astype(np.int32)
         ranks = np.empty(data.num_items, np.int32)
         ranks[items] = np.arange(data.num_items, dtype=np.int32)
         births = times[items[: int(np.searchsorted(times[items], NEVER))]]
         seen = ranks[data.indices]
-        map_blocks(lambda a, b: _sort_rows(data.indptr, seen, a, b), data.num_users, 1 << 12)
+        map_blocks(lambda a, b: sort_rows(data.indptr, seen, a, b), data.num_users, 1 << 12)
         times.setflags(write=False)
         object.__setattr__(self, "item_times", times)
         object.__setattr__(self, "_order", _Order(items, ranks, births, data.indptr, seen))
+
+    @property
+    def depends_on_time(self) -> bool:
+        """Always."""
+        return True
 
     def _now(self, users: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.full(users.shape, NEVER - 1 if self.at is None else self.at, np.int64)
@@ -129,12 +141,6 @@ class TimeAware(Sampler):
         possible = (order.ranks[items] < born) & ~self.interactions.contains(users, items)
         with np.errstate(divide="ignore"):
             return np.where(possible, -np.log(free), -np.inf)
-
-
-@kernel
-def _sort_rows(indptr: NDArray[np.int64], values: NDArray[np.int32], start: int, stop: int) -> None:
-    for user in range(start, stop):
-        values[indptr[user] : indptr[user + 1]].sort()
 
 
 @kernel

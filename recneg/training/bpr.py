@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
@@ -20,6 +19,7 @@ from recneg.samplers import Uniform
 from recneg.splits import carve_validation
 from recneg.training.epochs import CARVE, FOLLOW, INIT, MINE, NEGATIVES, train_epoch
 from recneg.training.factor_model import FactorModel, as_interactions
+from recneg.training.fingerprint import fingerprint
 from recneg.training.fused import random_factors
 from recneg.training.negatives import NegativeSource, SamplerLike
 from recneg.training.options import BPROptions, checked
@@ -203,15 +203,15 @@ class BPR(FactorModel):
             raise InvalidDataError("there must be at least one interaction to train on; got none")
         source = NegativeSource(self.sampler, self.mining, train, options.num_negatives)
         state = TrainingState(_initial(train, options, key.fold_in(INIT)))
-        fingerprint = {}
+        made_of: dict[str, Any] = {}
         if checkpoint is not None:
-            fingerprint = {
+            made_of = {
                 "options": self._manifest(),
-                "sampler": repr(source),
-                "data": _digest(train),
+                "sampler": f"{source!r} {source.fingerprint}",
+                "data": fingerprint(train),
             }
             if Path(checkpoint).exists():
-                state = TrainingState.read(checkpoint, fingerprint)
+                state = TrainingState.read(checkpoint, made_of)
         threads = self.num_threads or get_num_threads()
         with epoch_progress(self.name, options.epochs, len(state.history), show_progress) as report:
             while len(state.history) < options.epochs and not state.exhausted(options.patience):
@@ -226,7 +226,7 @@ class BPR(FactorModel):
                     state.keep_if_best(score)
                 state.history.append(epoch)
                 if checkpoint is not None and due:
-                    state.write(checkpoint, fingerprint)
+                    state.write(checkpoint, made_of)
                 report(epoch)
                 if callback is not None:
                     self._adopt(state)
@@ -238,7 +238,13 @@ class BPR(FactorModel):
         return self
 
     def negatives(self, user_items: Any) -> NDArray[np.int64]:
-        """Return the negatives that one more epoch of training would use.
+        """Return what the run's sampler and mining give at the present factors.
+
+        One pass under the key of the epoch that would come next. For a sampler that neither
+        follows a model or a batch nor is mined, it is that epoch's. In training, batches are made
+        of users in shuffled order, scores change from block to block, and a law that is rebuilt
+        every few epochs may lag behind; here batches follow the order of the users, and the law and
+        all scores are of the present factors.
 
         Parameters
         ----------
@@ -252,6 +258,11 @@ class BPR(FactorModel):
         """
         self._require_fitted()
         train, key = as_interactions(user_items), Key(self.options.seed)
+        shape = (len(self._user_factors), len(self._item_factors))
+        if (train.num_users, train.num_items) != shape:
+            raise InvalidDataError(
+                f"user_items must have the users and items of the model, {shape}; got {train!r}"
+            )
         source = NegativeSource(self.sampler, self.mining, train, self.options.num_negatives)
         state = TrainingState((self._user_factors, self._item_factors, self._item_biases))
         state.history = self.history
@@ -271,9 +282,3 @@ def _initial(train: Interactions, options: BPROptions, key: Key) -> Factors:
         for side, size in enumerate((train.num_users, train.num_items))
     )
     return users, items, np.zeros(train.num_items * options.item_bias, np.float32)
-
-
-def _digest(data: Interactions) -> str:
-    digest = hashlib.sha256(data.indptr.tobytes())
-    digest.update(data.indices.tobytes())
-    return f"{data.num_users}x{data.num_items}:{digest.hexdigest()[:16]}"

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 
+from recneg.errors import NoNegativeError
 from recneg.interactions import Interactions
 from recneg.keys import Key, random_bits
 from recneg.parallel import map_tasks
@@ -47,14 +48,15 @@ def train_epoch(
     started = time.perf_counter()
     source.follow(state, key.fold_in(FOLLOW))
 
-    def task(index: int) -> tuple[float, int, int]:
+    def task(index: int) -> tuple[float, int, int, int]:
         start, stop = index * BATCH_USERS, min((index + 1) * BATCH_USERS, len(order))
         block = source.draw(state, order, start, stop, draws, choices)
-        return bpr_users(
+        loss, correct, updates = bpr_users(
             order[start:stop], block.items, block.weights, start // BLOCK_USERS,
             block.num_slots, train.indptr, train.indices, *draws.words, *shuffles.words,
             block.law, *state.factors, rate, regularization,
         )  # fmt: skip
+        return loss, correct, updates, block.num_slots * block.num_rows - updates
 
     try:
         sums = np.array(map_tasks(task, -(-len(order) // BATCH_USERS), threads))
@@ -66,7 +68,15 @@ def train_epoch(
             f"{rate:g}: choose a smaller one"
         ) from None
     seconds = time.perf_counter() - started
-    loss, correct, triples = (float(total) for total in sums.sum(axis=0))
+    loss, correct, triples, skipped = (float(total) for total in sums.sum(axis=0))
+    if triples == 0:
+        raise NoNegativeError(
+            f"training must have a negative for some positive; in epoch {number + 1} there was "
+            f"none for any of {len(train)}"
+        )
     before = state.history[-1].seconds if state.history else 0.0
     pairs = max(triples, 1)
-    return Epoch(number + 1, before + seconds, correct / pairs, loss / pairs, int(triples), None)
+    return Epoch(
+        number + 1, before + seconds, correct / pairs, loss / pairs, int(triples), None,
+        int(skipped),
+    )  # fmt: skip

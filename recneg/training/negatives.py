@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,12 @@ from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
 from recneg.jit import kernel_fast
 from recneg.keys import Key
+from recneg.mining.miner import GUIDED, Miner
+from recneg.retrieval.factors import check_factors
 from recneg.samplers import Adaptive, Negatives, PerBatch, Sampler
 from recneg.samplers.law import NO_LAW, Law
+from recneg.training.fingerprint import fingerprint
 from recneg.training.state import Factors, TrainingState
-
-if TYPE_CHECKING:
-    from recneg.mining.miner import Miner
 
 __all__ = ["BATCH_USERS", "Block", "NegativeSource", "SamplerLike"]
 
@@ -37,6 +37,8 @@ class Block(NamedTuple):
     ----------
     law : Law
         Drawn from inside the kernel if `items` is empty.
+    num_rows : int
+        Positives.
     num_slots : int
         Negatives a row: those asked for, or as many as mining keeps.
     items : numpy.ndarray of int32, shape (num_rows * num_slots,)
@@ -45,6 +47,7 @@ class Block(NamedTuple):
     """
 
     law: Law
+    num_rows: int
     num_slots: int
     items: NDArray[np.int32]
     weights: NDArray[np.float32]
@@ -65,18 +68,32 @@ class NegativeSource:
         self, sampler: SamplerLike, miner: Miner | None, train: Interactions, num_negatives: int
     ) -> None:
         self.train, self.miner, self.num_negatives = train, miner, num_negatives
-        self.recipe = (
-            sampler if isinstance(sampler, (Sampler, Adaptive, PerBatch)) else sampler(train)
-        )
+        if miner is not None and not isinstance(miner, Miner):
+            raise InvalidDataError(
+                f"mining must be a Miner, such as Miner(hardest, 8); got {miner!r}"
+            )
+        self.recipe = _recipe(sampler, train)
         self.sampler = self.recipe if isinstance(self.recipe, Sampler) else None
-        self._past: list[Factors] = []
         self._popularity = train.item_counts()
-        self._owners = train.users()
+        self._owners, self._counts = train.users(), train.user_counts()
         if self.sampler is not None:
-            self._check(self.sampler)
+            self._check_exhausted(self.sampler)
+        if miner is not None and miner.guide is not None:
+            self._guide = _guide_factors(miner.guide, train)
 
     def __repr__(self) -> str:
         return repr(self.recipe) if self.miner is None else f"{self.miner!r} of {self.recipe!r}"
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the law or its recipe, and of the mining with its options and guide."""
+        miner = self.miner
+        mining = None
+        if miner is not None:
+            options = (miner.function, miner.num_candidates, miner.options, miner.past_epochs)
+            guide = None if miner.guide is None else self._guide
+            mining = (*options, guide)
+        return fingerprint((self.recipe, mining))
 
     def follow(self, state: TrainingState, key: Key) -> None:
         """Make ready for the next epoch: rebuild a law that follows the model, if it is due."""
@@ -89,8 +106,10 @@ class NegativeSource:
                 return
             users, items = _with_biases(state.followed)
             built = key.fold_in(number - number % every)
-            self.sampler = self.recipe.build(self.train, users, items, built)
-            self._check(self.sampler)
+            first = self.sampler is None
+            self.sampler = _check(self.recipe.build(self.train, users, items, built), self.train)
+            if first:
+                self._check_exhausted(self.sampler)
         if self.miner is not None and self.miner.past_epochs:
             state.past = [*state.past, _copied(state.factors)][-self.miner.past_epochs :]
 
@@ -106,14 +125,16 @@ class NegativeSource:
         """Return the negatives of the users ``order[start:stop]``."""
         sampler = self._law_of(order, start, stop)
         if sampler.law is not None and self.miner is None:
-            return Block(sampler.law, self.num_negatives, _NO_ITEMS, _NO_WEIGHTS)
+            num_rows = int(self._counts[order[start:stop]].sum())
+            return Block(sampler.law, num_rows, self.num_negatives, _NO_ITEMS, _NO_WEIGHTS)
         rows = self.train.rows_of(order[start:stop])
         items, weights = self._drawn(sampler, state, rows, draws, choices)
-        return Block(NO_LAW, items.shape[1], items.astype(np.int32).reshape(-1), weights)
+        num_rows, num_slots = items.shape
+        return Block(NO_LAW, num_rows, num_slots, items.astype(np.int32).reshape(-1), weights)
 
     def epoch(self, state: TrainingState, draws: Key, choices: Key) -> NDArray[np.int64]:
         """Return what `draw` gives for all users in their order, (num_interactions, num_slots)."""
-        everybody = np.arange(self.train.num_users, dtype=np.int32)
+        everybody = np.flatnonzero(self._counts).astype(np.int32)
         parts = []
         for start in range(0, everybody.size, BATCH_USERS):
             stop = min(start + BATCH_USERS, everybody.size)
@@ -126,7 +147,8 @@ class NegativeSource:
         if isinstance(self.recipe, PerBatch):
             first = max(0, start - (self.recipe.batches - 1) * BATCH_USERS)
             rows = self.train.rows_of(order[first:stop])
-            return self.recipe.make(self.train, self.train.indices[rows].astype(np.int64))
+            positives = self.train.indices[rows].astype(np.int64)
+            return _check(self.recipe.make(self.train, positives), self.train)
         assert self.sampler is not None
         return self.sampler
 
@@ -171,8 +193,8 @@ class NegativeSource:
             "item_popularity": self._popularity,
             "num_items": self.train.num_items,
         }
-        if "guide_scores" in miner.needs:
-            guide = (miner.guide.user_factors, miner.guide.item_factors, _NO_WEIGHTS)
+        if miner.needs & GUIDED:
+            guide = self._guide
             offered["guide_scores"] = score_pairs(guide, owners, negatives.items)
             offered["guide_positive_scores"] = score_pairs(guide, owners, positives[:, None])[:, 0]
         if miner.past_epochs:
@@ -187,16 +209,44 @@ class NegativeSource:
             weights = np.asarray(mined.weights, np.float32).reshape(-1)
         return np.where(mined.mask, mined.items, -1), weights
 
-    def _check(self, sampler: Sampler) -> None:
-        train = self.train
-        if (sampler.num_users, sampler.num_items) != (train.num_users, train.num_items):
+    def _check_exhausted(self, sampler: Sampler) -> None:
+        """Raise `NoNegativeError` for a user with interactions who has nothing to draw."""
+        users = np.flatnonzero(self._counts)
+        if not sampler.depends_on_time:
+            sampler.sample(users, 1, key=0)
+
+
+def _recipe(sampler: Any, train: Interactions) -> Sampler | Adaptive | PerBatch:
+    if not isinstance(sampler, (Sampler, Adaptive, PerBatch)):
+        if not callable(sampler):
             raise InvalidDataError(
-                "the sampler must have the users and items of user_items, "
-                f"{(train.num_users, train.num_items)}; "
-                f"got {(sampler.num_users, sampler.num_items)}"
+                "sampler must be a Sampler, an Adaptive, a PerBatch or a function that makes one; "
+                f"got {sampler!r}"
             )
-        users = np.flatnonzero(train.user_counts() > 0)
-        sampler.sample(users, 1, key=0)  # raises for a user without an admissible item
+        sampler = sampler(train)
+    return sampler if isinstance(sampler, (Adaptive, PerBatch)) else _check(sampler, train)
+
+
+def _check(sampler: Any, train: Interactions) -> Sampler:
+    """Return what a function made, after checking that it is a sampler of these sizes."""
+    if not isinstance(sampler, Sampler):
+        raise InvalidDataError(f"a function that makes a sampler must return one; got {sampler!r}")
+    if (sampler.num_users, sampler.num_items) != (train.num_users, train.num_items):
+        raise InvalidDataError(
+            "the sampler must have the users and items of user_items, "
+            f"{(train.num_users, train.num_items)}; got {(sampler.num_users, sampler.num_items)}"
+        )
+    return sampler
+
+
+def _guide_factors(guide: Any, train: Interactions) -> Factors:
+    users, items = check_factors(guide.user_factors, guide.item_factors)
+    if (len(users), len(items)) != (train.num_users, train.num_items):
+        raise InvalidDataError(
+            "the guide must have the users and items of user_items, "
+            f"{(train.num_users, train.num_items)}; got {(len(users), len(items))}"
+        )
+    return users.astype(np.float32), items.astype(np.float32), _NO_WEIGHTS
 
 
 def _copied(factors: Factors) -> Factors:

@@ -31,6 +31,8 @@ class Epoch(NamedTuple):
         Triples of this epoch.
     validation : float or None
         NDCG@20 on the validation part, where it was computed.
+    skipped : int
+        Pairs that were passed over, as there was no negative for them.
     """
 
     epoch: int
@@ -39,6 +41,7 @@ class Epoch(NamedTuple):
     loss: float
     triples: int
     validation: float | None
+    skipped: int = 0
 
 
 Factors = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]

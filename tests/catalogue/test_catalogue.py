@@ -72,7 +72,7 @@ OTHER = {
     "percentage": 0.5, "batches": 2, "codewords": 4, "clusters": 5, "cohorts": 3,
     "mean_rank": 3.0, "a": 5.0, "rho": 2.0,
     "every": 2, "alpha": 3.0, "warm_up": 2, "candidates": 3, "keep": 2, "size": 5,
-    "temperature": 3.0, "trade_off": 0.5, "margin": 1.5,
+    "temperature": 3.0, "trade_off": 0.5, "margin": 0.01,
 }  # fmt: skip
 
 

@@ -5,11 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from recneg.catalogue import CATALOGUE
 from recneg.cli import main
+from recneg.cli.data import load_data, make_split, training_dislikes
+from recneg.cli.options import DataOptions
 from recneg.interactions import Interactions
 from recneg.samplers import Popularity
 
@@ -145,6 +148,28 @@ def test_dislikes_of_a_file_are_what_exposed_draws(tmp_path: Path) -> None:
         "--num-negatives", "20")  # fmt: skip
     drawn = set(pl.read_parquet(out).select("user", "item").rows())
     assert drawn == {(1, 11), (1, 12), (2, 10)}  # user 3 and item 13 are liked by or of nobody
+
+
+@pytest.mark.parametrize("how", ["random", "time", "leave-last"])
+def test_dislikes_are_held_out_as_likes_are(how: str) -> None:
+    """No dislike of the held-out time or part may reach training."""
+    options = DataOptions(data="sample", threshold=4.0, split=how)
+    loaded = load_data(options)
+    split = make_split(loaded, options)
+    shown = training_dislikes(loaded, split, options)
+    assert 0 < len(shown) < len(loaded.dislikes)
+    for part in (split.train, split.validation, split.test):
+        assert not part.contains(shown.users(), shown.indices).any()
+    if how == "random":
+        assert abs(len(shown) / len(loaded.dislikes) - 0.7) < 0.02
+    if how == "time":
+        assert shown.timestamps.max() <= split.train.timestamps.max()
+        assert shown.timestamps.max() < split.test.timestamps.min()
+    if how == "leave-last":
+        for user in np.unique(shown.users())[:50]:
+            mine = shown.timestamps[shown.users() == user]
+            held = split.test.timestamps[split.test.users() == user]
+            assert held.size == 0 or mine.max() < held.min()
 
 
 def test_sample_gives_rows_their_times(tmp_path: Path) -> None:

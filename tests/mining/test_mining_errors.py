@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -225,3 +226,15 @@ mining.importance_resampled(given, np.zeros((1, 2)), key=0)
 assert not {"torch", "polars"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", ["guided", "until_violation", "positive_aware", "ambiguous"])
+def test_a_time_axis_is_refused_where_it_means_nothing(name: str) -> None:
+    items = np.arange(12).reshape(2, 2, 3)
+    drawn = Negatives(items, np.zeros(items.shape), items >= 0)
+    known = {"positive_scores": np.zeros(2), "key": 0, "num_items": 9,
+             "guide_scores": np.zeros((2, 2, 3)), "guide_positive_scores": np.zeros(2)}  # fmt: skip
+    function = getattr(mining, name)
+    given = {key: value for key, value in known.items() if key in signature(function).parameters}
+    with pytest.raises(InvalidDataError, match=r"scores must have shape \(batch, n\)"):
+        function(drawn, np.zeros((2, 2, 3)), **given)

@@ -85,8 +85,13 @@ def test_a_queue_keeps_the_newest_and_never_changes() -> None:
         second.push([1])
     with pytest.raises(InvalidDataError, match="one for each of 2 positives; got 1"):
         first.push([1, 2], torch.zeros(1, 2))
-    with pytest.raises(InvalidDataError, match="capacity must be at least 1"):
-        CrossBatch(data, capacity=0)
+    assert first.push([]).positives.size == 3 if first.vectors is None else True
+    assert empty.push(np.array([1], np.uint64)).push(torch.tensor([2])).positives.tolist() == [1, 2]
+    with pytest.raises(InvalidDataError, match="must be a vector"):
+        empty.push([[1]])
+    for capacity in (0, 2.5):
+        with pytest.raises(InvalidDataError, match="capacity must be an integer of at least 1"):
+            CrossBatch(data, capacity=capacity)
 
 
 def test_mixed_candidates_carry_the_mixtures_correction() -> None:
@@ -101,7 +106,7 @@ def test_mixed_candidates_carry_the_mixtures_correction() -> None:
     assert (got.mask == ~data.contains(np.array([0, 2])[:, None], got.items)).all()
     uniform = np.concatenate([law.shared([0], key=seed).items[0, 2:] for seed in range(2000)])
     assert np.abs(np.bincount(uniform, minlength=4) / uniform.size - 0.25).max() < 0.02
-    with pytest.raises(InvalidDataError, match="nor 0 with an empty batch"):
+    with pytest.raises(InvalidDataError, match="must not be 0 where the batch is empty"):
         MixedNegative(data, np.empty(0, np.int64), 0)
 
 
@@ -113,6 +118,16 @@ def test_bad_batches() -> None:
         InBatch(data, [[0]])
     with pytest.raises(InvalidDataError, match="frequency must have shape"):
         InBatch(data, [0], np.ones(3))
+    with pytest.raises(InvalidDataError, match="not negative; got -1.0 for item 1"):
+        InBatch(data, [0], [1.0, -1.0])
+    with pytest.raises(InvalidIdError, match="users must be a vector"):
+        InBatch(data, [0]).shared(1)
+    with pytest.raises(InvalidDataError, match="num_uniform must be an integer"):
+        MixedNegative(data, [0], 2.7)
+    frequency = np.array([0.5, 0.5])
+    law = InBatch(data, [0], frequency)
+    frequency[:] = 0.9
+    assert np.exp(law.shared([0]).log_q[0, 0]) == pytest.approx(0.5)  # a copy
 
 
 def test_the_stream_learns_the_frequency_of_every_item() -> None:

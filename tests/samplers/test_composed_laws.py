@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 
 from recneg.errors import InvalidDataError, InvalidIdError, NoNegativeError
 from recneg.interactions import Interactions
+from recneg.noise import FlipModel
 from recneg.samplers import (
     Conditional,
     Exposed,
     Mixture,
+    NoisyLabel,
     Pool,
     Popularity,
     Sampler,
@@ -197,10 +199,48 @@ def test_laws_without_time_ignore_it_and_mixtures_hand_it_on() -> None:
     assert np.allclose(got.log_q, mixed.log_prob(users, got.items, times=times), atol=1e-6)
 
 
+@pytest.mark.parametrize("normalise", ["exact", "estimate"])
+def test_thinned_laws_hand_the_time_on(normalise: str) -> None:
+    """Conditional and NoisyLabel over a law of time: the base's law of the moment, renormalised."""
+    rng = np.random.default_rng(3)
+    users, items = np.nonzero(rng.random((5, 20)) < 0.2)
+    data = Interactions.from_arrays(users, items, num_items=20)
+    excluded = Interactions.from_arrays(*np.nonzero(rng.random((5, 20)) < 0.3), num_items=20)
+    born, times = rng.integers(0, 100, 20), np.array([10, 40, 60, 90, 90])
+    base = TimeAware(data, born)
+    moment = law_of(base, times=times)
+    flips = FlipModel(*(rng.normal(size=(n, 3)) for n in (5, 20, 5, 20)))
+    accepted = flips.true_negative(np.arange(5)[:, None], np.arange(20)[None])
+    cases = {
+        "conditional": (Conditional(base, excluded), ~dense(excluded), 1e-6),
+        "noisy label": (
+            NoisyLabel(base, flips, normalise=normalise),
+            accepted,
+            1e-6 if normalise == "exact" else 0.05,
+        ),
+    }
+    for law, factor, tolerance in cases.values():
+        expected = normalised(moment * factor)
+        assert np.allclose(law_of(law, times=times), expected, atol=tolerance)
+        able = np.flatnonzero(expected.sum(axis=1))
+        batch = np.repeat(able, 20_000)
+        got = law.sample(batch, 1, key=4, times=times[batch])
+        assert np.allclose(
+            got.log_q[:, 0], law.log_prob(batch, got.items, times=times[batch])[:, 0], atol=1e-5
+        )
+        for user in able:
+            observed = np.bincount(got.items[batch == user].ravel(), minlength=20)
+            assert chi_square_p_value(observed, expected[user] * observed.sum()) > 1e-6
+        part = law.sample(batch[7:9], 1, key=4, rows=[7, 8], times=times[batch[7:9]])
+        assert np.array_equal(part.items, got.items[7:9])
+
+
 @pytest.mark.parametrize("times", [[0.5, 1.0], [1], [[1], [2]]])
 def test_bad_times(times: list) -> None:
     sampler = Uniform(Interactions.from_arrays([0, 1], [0, 1], num_items=3))
-    with pytest.raises(InvalidIdError, match="times must be integers of the shape of users"):
+    with pytest.raises(
+        InvalidIdError, match=r"times must be integers below 2\*\*63 of the shape of users"
+    ):
         sampler.sample([0, 1], 1, key=0, times=times)
 
 
@@ -208,8 +248,33 @@ def test_time_needs_times() -> None:
     data = Interactions.from_arrays([0], [0], num_items=2)
     with pytest.raises(InvalidDataError, match="or interactions with timestamps; got neither"):
         TimeAware(data)
-    with pytest.raises(InvalidDataError, match=r"integers of shape \(2,\)"):
+    with pytest.raises(InvalidDataError, match=r"integers below 2\*\*63 of shape \(2,\)"):
         TimeAware(data, np.array([1, 2, 3]))
+    for at in ("2020", 20.5, np.nan, 2**70):
+        with pytest.raises(InvalidDataError, match="at must be an integer below"):
+            TimeAware(data, np.array([1, 2]), at=at)
+
+
+def test_laws_say_whether_they_leave_out_the_seen() -> None:
+    data, shown = contract_interactions(), contract_interactions()
+    everything = Uniform(data, unseen=False)
+    assert Exposed(data, shown).unseen
+    assert Mixture((Uniform(data), Popularity(data))).unseen
+    assert not Mixture((Uniform(data), everything)).unseen
+    assert Conditional(TimeAware(data, np.zeros(61, np.int64)), shown).unseen
+    assert not Conditional(everything, shown).unseen
+
+
+def test_other_things_than_interactions_and_laws_are_refused() -> None:
+    data = contract_interactions()
+    for make in (
+        lambda: Conditional(Uniform(data), np.zeros((12, 61))),
+        lambda: Exposed(data, [1, 2]),
+    ):
+        with pytest.raises(InvalidDataError, match="must be Interactions"):
+            make()
+    with pytest.raises(InvalidDataError, match="laws of a mixture must be samplers"):
+        Mixture((Uniform(data), Uniform))
 
 
 def test_popularity_with_a_floor_and_with_counts_of_ones_own() -> None:

@@ -10,6 +10,7 @@ from recneg import BPR
 from recneg.errors import InvalidDataError, NoNegativeError
 from recneg.interactions import Interactions
 from recneg.keys import Key
+from recneg.mining import hardest
 from recneg.propensity import given, power_law
 from recneg.samplers.base import Negatives
 from recneg.samplers.propensity import Propensity
@@ -140,6 +141,16 @@ def test_weights_of_a_batch():
     assert law.weights([0], [0], masked).unlabelled.tolist() == [[0.0, 0.0]]
     with pytest.raises(ValueError, match="unseen=False; got True"):
         law.pair_weights(users, positives, drawn)
+
+
+def test_mined_negatives_have_no_weights():
+    data = contract_interactions()
+    law, users = Propensity(data, unseen=False), np.array([3, 4])
+    drawn = law.sample(users, 4, key=0)
+    mined = hardest(drawn, np.zeros((2, 4)), num_negatives=2)
+    for weigh in (law.weights, law.pair_weights):
+        with pytest.raises(InvalidDataError, match="log_q must be known"):
+            weigh(users, np.array([0, 1]), Negatives(*mined[:3]))
 
 
 def test_weights_of_tensors_are_tensors():

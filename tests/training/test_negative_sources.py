@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recneg.errors import InvalidDataError, NoNegativeError
+from recneg.errors import IntegrityError, InvalidDataError, NoNegativeError
 from recneg.interactions import Interactions
 from recneg.keys import Key
 from recneg.mining import Mined, Miner, guided, hardest, self_adversarial, variance
 from recneg.samplers import (
     Adaptive,
+    Conditional,
     InBatch,
     Negatives,
     PerBatch,
@@ -154,9 +155,17 @@ def test_masked_choices_are_no_steps(data: Interactions) -> None:
     def none(negatives: Negatives, scores) -> Mined:
         return Mined(negatives.items, negatives.log_q, negatives.mask & False, negatives.items * 0)
 
-    model = fitted(data, mining=Miner(none, 2))
-    assert model.history[-1].triples == 0
-    assert (model.negatives(data) == -1).all()
+    with pytest.raises(NoNegativeError, match="in epoch 1 there was none for any of"):
+        fitted(data, mining=Miner(none, 2))
+
+    def some(negatives: Negatives, scores, *, rows) -> Mined:
+        kept = negatives.mask & (rows % 3 == 0)[:, None]
+        return Mined(negatives.items, negatives.log_q, kept, negatives.items * 0)
+
+    model = fitted(data, mining=Miner(some, 2))
+    assert model.history[-1].triples == 2 * len(range(0, len(data), 3))
+    assert model.history[-1].skipped == 2 * len(data) - model.history[-1].triples
+    assert ((model.negatives(data) == -1).all(axis=1) == (np.arange(len(data)) % 3 > 0)).all()
 
 
 @pytest.mark.parametrize(
@@ -231,6 +240,56 @@ def test_scores_of_pairs() -> None:
     assert got[1, 1] == 0
 
 
+def test_what_a_function_makes_is_checked(data: Interactions) -> None:
+    """Kernels do not check bounds: a law of other sizes would write beyond the factors."""
+    large = Uniform(Interactions.from_arrays([39], [4_999_999]))
+    with pytest.raises(InvalidDataError, match="the sampler must have the users and items"):
+        fitted(data, sampler=PerBatch(lambda *_: large))
+    with pytest.raises(InvalidDataError, match="must return one; got 3"):
+        fitted(data, sampler=PerBatch(lambda *_: 3))
+    with pytest.raises(InvalidDataError, match="must return one; got None"):
+        fitted(data, sampler=Adaptive(lambda *_: None))
+    with pytest.raises(InvalidDataError, match="sampler must be a Sampler, an Adaptive"):
+        fitted(data, sampler=3)
+    with pytest.raises(InvalidDataError, match="mining must be a Miner"):
+        fitted(data, mining=hardest)
+    small = simulate(30, 20, 50, key=0).interactions
+    guide = fitted(small)
+    with pytest.raises(InvalidDataError, match="the guide must have the users and items"):
+        fitted(data, mining=Miner(guided, 6, guide=guide))
+    with pytest.raises(InvalidDataError, match="must have the users and items of the model"):
+        guide.negatives(data)
+
+
+def test_a_checkpoint_of_another_law_is_refused(data: Interactions, tmp_path: Path) -> None:
+    """By what the law is made of, and not by what its repr happens to show."""
+    rng = np.random.default_rng(0)
+    counts = [rng.integers(1, 50, data.num_items) for _ in range(2)]
+    times = [rng.integers(0, 10**6, data.num_items) for _ in range(2)]
+    pairs = [simulate(300, 80, 300, key=seed).interactions for seed in (1, 2)]
+    guides = [fitted(data, seed=seed) for seed in (1, 2)]
+    recipes = {
+        "counts": [{"sampler": Popularity(data, counts=each)} for each in counts],
+        "times": [{"sampler": TimeAware(data, each)} for each in times],
+        "exclude": [{"sampler": Conditional(Uniform(data), each)} for each in pairs],
+        "guide": [{"mining": Miner(guided, 4, guide=each)} for each in guides],
+        "past": [{"mining": Miner(variance, 4, past_epochs=each)} for each in (2, 3)],
+        "every": [{"sampler": Adaptive(Softmax, every=each)} for each in (1, 2)],
+        "bound": [
+            {"sampler": Adaptive(partial(Softmax, temperature=each))} for each in (1.0, 2.0)
+        ],
+    }  # fmt: skip
+    for name, (first, second) in recipes.items():
+        path = tmp_path / f"{name}.safetensors"
+        BPR(**OPTIONS, **first).fit(data, False, checkpoint=path)
+        BPR(**OPTIONS, **first).fit(data, False, checkpoint=path)  # the same goes on
+        with pytest.raises(IntegrityError, match="sampler differ"):
+            BPR(**OPTIONS, **second).fit(data, False, checkpoint=path)
+    nameless = BPR(**OPTIONS, sampler=PerBatch(lambda d, b: InBatch(d, b)))
+    with pytest.raises(InvalidDataError, match="needs functions of a module"):
+        nameless.fit(data, False, checkpoint=tmp_path / "lambda.safetensors")
+
+
 def test_bad_recipes(data: Interactions) -> None:
     with pytest.raises(InvalidDataError, match="every must be an integer of at least 1; got 0"):
         Adaptive(Softmax, every=0)
@@ -238,10 +297,12 @@ def test_bad_recipes(data: Interactions) -> None:
         PerBatch(InBatch, batches=True)
     with pytest.raises(InvalidDataError, match="options of hardest must be among"):
         Miner(hardest, 4, temperature=2)
-    with pytest.raises(InvalidDataError, match="num_candidates must be at least 1; got 0"):
-        Miner(hardest, 0)
-    with pytest.raises(TypeError, match="num_candidates must be an integer"):
-        Miner(hardest, 2.0)
+    for wrong in (0, 2.0, True):
+        with pytest.raises(ValueError, match="num_candidates must be an integer of at least 1"):
+            Miner(hardest, wrong)
+    with pytest.raises(ValueError, match="past_epochs must be an integer of at least 1; got 0"):
+        Miner(variance, 4, past_epochs=0)
+    assert repr(Miner(partial(hardest, among=2), 4)) == "Miner(hardest(among=2), 4)"
     other = Uniform(Interactions.from_arrays([0], [0]))
     with pytest.raises(InvalidDataError, match="the sampler must have the users and items"):
         fitted(data, sampler=Adaptive(lambda *_: other))
