@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from recneg.jit import inlined
+import numpy as np
+
+from recneg.jit import inlined, kernel
+from recneg.losses import kinds
+from recneg.losses.base import Loss
+from recneg.losses.checks import check_choice
+from recneg.losses.rows import Rows, log_sigmoid
+from recneg.losses.scalars import count_kept, softplus, weight_at
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["bpr", "bpr_weight"]
+__all__ = ["BPRLoss", "bpr", "bpr_row", "bpr_weight"]
 
 
 def bpr(positive_scores: torch.Tensor, negative_scores: torch.Tensor) -> torch.Tensor:
@@ -38,3 +46,63 @@ def bpr(positive_scores: torch.Tensor, negative_scores: torch.Tensor) -> torch.T
 def bpr_weight(difference: Any) -> Any:
     """Return minus the derivative of the loss of one pair by ``s_pos - s_neg``, in (0, 1)."""
     return 1.0 / (1.0 + math.exp(difference))
+
+
+@dataclass(frozen=True)
+class BPRLoss(Loss):
+    """``mean_j -ln sigmoid(s_pos - s_j)``, or the sum.
+
+    Rendle et al., "BPR: Bayesian personalized ranking from implicit feedback", UAI 2009. The paper
+    draws one negative a positive, sums over pairs and adds ``lambda / 2`` times the squares of the
+    factors in each triple: both are left to the trainer.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum"}
+        Over the negatives of a row.
+
+    Examples
+    --------
+    >>> import torch
+    >>> float(BPRLoss()(torch.tensor([0.0]), torch.tensor([[0.0, 0.0]])).round(decimals=4))
+    0.6931
+    """
+
+    reduction: str = "mean"
+
+    kind: ClassVar[int] = kinds.BPR
+    weighted: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_choice(self.reduction, "reduction")
+
+    def _parameters(self) -> tuple[float, ...]:
+        return (self.reduction == "mean",)
+
+    def _losses(self, rows: Rows) -> torch.Tensor:
+        return rows.reduced(-log_sigmoid(-rows.gaps), self.reduction)
+
+
+@kernel
+def bpr_row(
+    parameters: tuple[float, ...],
+    positive: float,
+    negatives: Any,
+    weights: Any,
+    gradients: Any,
+) -> tuple[float, float]:
+    """Fill d loss / d s_j; return the loss and d loss / d s_pos."""
+    share = 1.0
+    if parameters[0] > 0:
+        share /= max(count_kept(weights, negatives.size), 1.0)
+    loss = up = 0.0
+    for j in range(negatives.size):
+        weight = weight_at(weights, j) * share
+        gradients[j] = 0.0
+        if weight != 0.0:
+            gap = np.float64(negatives[j]) - positive
+            slope = weight * bpr_weight(-gap)
+            loss += weight * softplus(gap)
+            up += slope
+            gradients[j] = slope
+    return loss, -up

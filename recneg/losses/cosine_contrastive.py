@@ -1,0 +1,74 @@
+"""CCL, the loss of SimpleX: only negatives above a margin count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from recneg.jit import kernel
+from recneg.losses import kinds
+from recneg.losses.base import Loss
+from recneg.losses.checks import check_between
+from recneg.losses.rows import Rows
+from recneg.losses.scalars import count_kept, weight_at
+from recneg.mining.candidates import check_number
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["CosineContrastiveLoss", "cosine_contrastive_row"]
+
+
+@dataclass(frozen=True)
+class CosineContrastiveLoss(Loss):
+    """``(1 - s_pos) + w mean_j max(0, s_j - margin)``, of scores that are cosines.
+
+    Mao et al., "SimpleX: a simple and strong baseline for collaborative filtering", CIKM 2021. The
+    paper's code puts the first term through ``max(0, .)``, which is the same for cosines. Batches
+    are averaged.
+
+    Parameters
+    ----------
+    margin : float, default 0.9
+    weight : float, default 150
+        w, at least 0. The defaults are those of MF-CCL on Gowalla.
+    """
+
+    margin: float = 0.9
+    weight: float = 150.0
+
+    kind: ClassVar[int] = kinds.COSINE_CONTRASTIVE
+    weighted: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_number(self.margin, "margin")
+        check_between(self.weight, "weight", 0)
+
+    def _parameters(self) -> tuple[float, ...]:
+        return (self.margin, self.weight)
+
+    def _losses(self, rows: Rows) -> torch.Tensor:
+        return 1 - rows.positive + self.weight * rows.mean((rows.negative - self.margin).relu())
+
+
+@kernel
+def cosine_contrastive_row(
+    parameters: tuple[float, ...],
+    positive: float,
+    negatives: Any,
+    weights: Any,
+    gradients: Any,
+) -> tuple[float, float]:
+    """Fill d loss / d s_j; return the loss and d loss / d s_pos."""
+    share = parameters[1] / max(count_kept(weights, negatives.size), 1.0)
+    loss = 1.0 - positive
+    for j in range(negatives.size):
+        gradients[j] = 0.0
+        excess = np.float64(negatives[j]) - parameters[0]
+        weight = weight_at(weights, j)
+        if weight != 0.0 and excess > 0.0:
+            loss += share * weight * excess
+            gradients[j] = share * weight
+    return loss, -1.0

@@ -1,0 +1,184 @@
+"""Softmax losses over sampled negatives, with and without the positive in the denominator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from recneg.jit import kernel
+from recneg.losses import kinds
+from recneg.losses.base import Loss
+from recneg.losses.checks import check_choice
+from recneg.losses.rows import Rows, log_sigmoid
+from recneg.losses.scalars import count_kept, sigmoid, softmax_row, softplus
+from recneg.mining.candidates import check_number
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = [
+    "BSLLoss",
+    "SampledSoftmaxLoss",
+    "SoftmaxLoss",
+    "bsl_row",
+    "sampled_softmax_row",
+    "softmax_loss_row",
+]
+
+
+@dataclass(frozen=True)
+class SampledSoftmaxLoss(Loss):
+    """``-ln(exp(s_pos / t) / (exp(s_pos / t) + sum_j exp(s_j / t)))``.
+
+    SSM: the cross-entropy of the positive among itself and the negatives (Wu et al., "On the
+    effectiveness of sampled softmax loss for item recommendation", 2022), of cosines with t from
+    0.05 to 0.2 or, as in TRON (Wilm et al., RecSys 2023), of inner products with t = 1. Correct
+    scores for q by `log_q_corrected` first.
+
+    Parameters
+    ----------
+    temperature : float, default 1
+    """
+
+    temperature: float = 1.0
+
+    kind: ClassVar[int] = kinds.SAMPLED_SOFTMAX
+
+    def __post_init__(self) -> None:
+        check_number(self.temperature, "temperature", positive=True)
+
+    def _parameters(self) -> tuple[float, ...]:
+        return (self.temperature,)
+
+    def _losses(self, rows: Rows) -> torch.Tensor:
+        return rows.compared(-log_sigmoid(-rows.log_sum_exp(rows.gaps / self.temperature)))
+
+
+@dataclass(frozen=True)
+class SoftmaxLoss(Loss):
+    """``ln sum_j exp((s_j - s_pos) / t)``: no positive in the denominator.
+
+    SL, as in Wu et al., "BSL: understanding and improving softmax loss for recommendation", ICDE
+    2024, and in the code of PSL and SL@K, of cosines. It sums over the negatives, so its value
+    moves by the logarithm of their number, and it may be negative.
+
+    Parameters
+    ----------
+    temperature : float, default 0.1
+    """
+
+    temperature: float = 0.1
+
+    kind: ClassVar[int] = kinds.SOFTMAX
+
+    def __post_init__(self) -> None:
+        check_number(self.temperature, "temperature", positive=True)
+
+    def _parameters(self) -> tuple[float, ...]:
+        return (self.temperature,)
+
+    def _losses(self, rows: Rows) -> torch.Tensor:
+        return rows.compared(rows.log_sum_exp(rows.gaps / self.temperature))
+
+
+@dataclass(frozen=True)
+class BSLLoss(Loss):
+    """``-s_pos / t + e ln mean_j exp(s_j / t)``, or with the sum over negatives.
+
+    Wu et al., "BSL: understanding and improving softmax loss for recommendation", ICDE 2024, as its
+    code has it, of cosines: one temperature in both exponentials and a power of the negatives'
+    part, where the text speaks of two temperatures.
+
+    - ``"multi"``: the mean over negatives. The code replaces ``exp(s_pos / t)`` by its mean over
+      the user's positives in the batch; a row here has one, so give
+      ``t logsumexp(s / t) - t ln m`` as the positive score for m of them.
+    - ``"reweight"``: the sum over negatives, one positive.
+
+    Parameters
+    ----------
+    temperature : float, default 0.1
+        t.
+    exponent : float, default 1.1
+        e, ``temperature2`` in the code: 1.22 on Gowalla (t = 0.08), 1.1 on Yelp2018 (t = 0.11).
+    variant : {"multi", "reweight"}
+    """
+
+    temperature: float = 0.1
+    exponent: float = 1.1
+    variant: str = "multi"
+
+    kind: ClassVar[int] = kinds.BSL
+
+    def __post_init__(self) -> None:
+        check_number(self.temperature, "temperature", positive=True)
+        check_number(self.exponent, "exponent", positive=True)
+        check_choice(self.variant, "variant", ("multi", "reweight"))
+
+    def _parameters(self) -> tuple[float, ...]:
+        return (self.temperature, self.exponent, self.variant == "multi")
+
+    def _losses(self, rows: Rows) -> torch.Tensor:
+        import torch
+
+        total = rows.log_sum_exp(rows.negative / self.temperature)
+        if self.variant == "multi":
+            count = torch.as_tensor(rows.count, dtype=total.dtype, device=total.device)
+            total = total - count.clamp(min=1).log()
+        return rows.compared(self.exponent * total - rows.positive / self.temperature)
+
+
+@kernel
+def sampled_softmax_row(
+    parameters: tuple[float, ...],
+    positive: float,
+    negatives: Any,
+    weights: Any,
+    gradients: Any,
+) -> tuple[float, float]:
+    """Fill d loss / d s_j; return the loss and d loss / d s_pos."""
+    scale = 1.0 / parameters[0]
+    total = softmax_row(negatives, positive, scale, weights, gradients)
+    slope = scale * sigmoid(total)
+    for j in range(negatives.size):
+        gradients[j] *= slope
+    return softplus(total), -slope
+
+
+@kernel
+def softmax_loss_row(
+    parameters: tuple[float, ...],
+    positive: float,
+    negatives: Any,
+    weights: Any,
+    gradients: Any,
+) -> tuple[float, float]:
+    """Fill d loss / d s_j; return the loss and d loss / d s_pos."""
+    scale = 1.0 / parameters[0]
+    total = softmax_row(negatives, positive, scale, weights, gradients)
+    if total == -np.inf:
+        return 0.0, 0.0
+    for j in range(negatives.size):
+        gradients[j] *= scale
+    return total, -scale
+
+
+@kernel
+def bsl_row(
+    parameters: tuple[float, ...],
+    positive: float,
+    negatives: Any,
+    weights: Any,
+    gradients: Any,
+) -> tuple[float, float]:
+    """Fill d loss / d s_j; return the loss and d loss / d s_pos."""
+    scale, exponent = 1.0 / parameters[0], parameters[1]
+    total = softmax_row(negatives, 0.0, scale, weights, gradients)
+    if total == -np.inf:
+        return 0.0, 0.0
+    if parameters[2] > 0:
+        total -= np.log(count_kept(weights, negatives.size))
+    for j in range(negatives.size):
+        gradients[j] *= exponent * scale
+    return exponent * total - scale * positive, -scale
