@@ -175,21 +175,14 @@ def score_gradients(
         raise InvalidDataError(f"the loss must have a kernel; {loss} runs in torch alone")
     positive = np.asarray(positive_scores)
     negative = np.ascontiguousarray(negative_scores)
-    if (
-        positive.ndim != 1
-        or positive.dtype.kind != "f"
-        or negative.dtype
-        not in (
-            np.float32,
-            np.float64,
-        )
-    ):
-        raise InvalidDataError(
-            "scores must be float32 or float64, positive ones of shape (batch,); got "
-            f"{positive.dtype} of shape {positive.shape} and {negative.dtype}"
-        )
     sides = Sides(*(None if side is None else np.asarray(side, np.float64) for side in sides or ()))
     loss._check(positive, negative, weights, sides)
+    known = negative.dtype in (np.float32, np.float64) and positive.dtype.kind == "f"
+    if positive.ndim != 1 or not known:
+        raise InvalidDataError(
+            "scores must be float32 or float64, those of positives of shape (batch,); got "
+            f"{positive.dtype} of shape {positive.shape} and {negative.dtype}"
+        )
     shares = np.empty((1, 0))
     for name, given in (("mask", mask), ("weights", weights)):
         if given is not None:
