@@ -110,6 +110,7 @@ def _samples(loss: Loss, make_sides: MakeSides) -> Iterator[tuple[str, _Data]]:
     yield "random scores", _random(loss, make_sides, 1)
     yield "random cosines", _random(loss, make_sides, 2, 40, 7, 0.3)
     yield "random large scores", _random(loss, make_sides, 3, 40, 7, 15.0)
+    yield "tied scores", _random(loss, make_sides, 22, 20, 3).only(slice(None), [0, 1, 0, 2, 1])
     yield "extreme scores", _extreme(loss, make_sides, 4, 1.0)
     yield "extreme and moderate scores", _mixed(loss, make_sides)
 
