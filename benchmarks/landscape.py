@@ -184,7 +184,7 @@ def verdict(gains: list[float]) -> str:
     margin = stats.t.ppf(0.975, len(gains) - 1) * statistics.stdev(gains) / len(gains) ** 0.5
     mean = statistics.mean(gains)
     if abs(mean) <= margin:
-        return "no difference"
+        return "not settled"
     return "helps" if mean > 0 else "harms"
 
 
@@ -271,8 +271,17 @@ def plot(results: dict[str, list[Figures]], path: Path) -> None:
     spread = [statistics.stdev(run.ndcg for run in results[name]) for name in names]
     axes.errorbar(x, y, yerr=spread, fmt="none", ecolor="0.8", zorder=1)
     points = axes.scatter(x, y, c=[100 * each for each in colour], cmap="viridis", zorder=2)
-    for name, across, up in zip(names, x, y, strict=True):
-        axes.annotate(name, (across, up), xytext=(5, 3), textcoords="offset points", fontsize=7)
+    placed: list[tuple[float, float]] = []
+    for name, across, up in sorted(zip(names, x, y, strict=True), key=lambda point: -point[2]):
+        low = up  # labels of points that lie together are written below each other
+        while any(abs(across - a) < 0.08 and abs(low - b) < 0.0075 for a, b in placed):
+            low -= 0.001
+        placed.append((across, low))
+        left = across < 0.25
+        axes.annotate(
+            name, (across, up), xytext=(across + (0.004 if left else -0.004), low),
+            ha="right" if left else "left", va="center", fontsize=7,
+        )  # fmt: skip
     axes.axhline(mean("uniform", "ndcg"), color="0.6", linewidth=0.8, linestyle="--")
     axes.invert_xaxis()
     axes.set_xlabel("mean rank of the negatives among the unseen items; harder to the right")

@@ -19,12 +19,15 @@ from numpy.typing import NDArray
 from recneg.errors import InvalidIdError, NoNegativeError
 from recneg.interactions import Interactions
 from recneg.keys import Key
+from recneg.losses.checking import LOSS_CHECKS, check_loss
 from recneg.parallel import get_num_threads, set_num_threads
 from recneg.samplers import Sampler
 
 __all__ = [
     "ALPHA",
+    "LOSS_CHECKS",
     "SAMPLER_CHECKS",
+    "check_loss",
     "check_sampler",
     "chi_square_p_value",
     "contract_interactions",

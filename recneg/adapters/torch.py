@@ -45,6 +45,11 @@ class NegativeBatch(NamedTuple):
     log_q: torch.Tensor
 
     @property
+    def items(self) -> torch.Tensor:
+        """The negatives under the name that `recneg.mining` knows them by."""
+        return self.negatives
+
+    @property
     def mask(self) -> torch.Tensor:
         """Bool, shape (batch, num_negatives): False where there is no negative."""
         return self.negatives >= 0

@@ -127,11 +127,7 @@ def time_aware(material: Material) -> Recipe:
 
 def exposed(material: Material, *, share: float = 0.5) -> Recipe:
     """Draw what was shown and left, mixed with uniform draws."""
-    if material.shown is None:
-        raise InvalidDataError(
-            "exposed must have impressions or dislikes: data with ratings below a threshold "
-            "(--threshold), or Material(train, shown); got none"
-        )
+    assert material.shown is not None  # `check_needs` has looked
     laws = (Exposed(material.train, material.shown), Uniform(material.train))
     return Recipe(Mixture(laws, (share, 1 - share)))
 

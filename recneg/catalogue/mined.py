@@ -42,6 +42,8 @@ __all__ = [
 
 def hardest_of(material: Material, *, candidates: int = 8, among: int = 0) -> Recipe:
     """Draw the highest-scored candidate, or any of the `among` highest."""
+    if among > candidates:
+        raise InvalidDataError(f"among must not exceed candidates, {candidates}; got {among}")
     return Recipe(Uniform(material.train), Miner(hardest, candidates, among=among or None))
 
 

@@ -10,7 +10,7 @@ from recneg.catalogue.entries import CATALOGUE
 from recneg.catalogue.recipe import Material, Recipe
 from recneg.errors import InvalidDataError
 
-__all__ = ["options_of", "parse_recipe"]
+__all__ = ["check_needs", "options_of", "parse_recipe"]
 
 
 def parse_recipe(text: str) -> Callable[[Material], Recipe]:
@@ -45,7 +45,24 @@ def parse_recipe(text: str) -> Callable[[Material], Recipe]:
                 f"{', '.join(known) or 'none'}; got {part!r}"
             )
         options[option] = _value(value, str(known[option].annotation), f"{name}:{option}")
-    return lambda material: build(material, **options)
+
+    def make(material: Material) -> Recipe:
+        check_needs(name, material)
+        return build(material, **options)
+
+    return make
+
+
+def check_needs(text: str, material: Material) -> None:
+    """Raise `InvalidDataError` if the recipe needs data that are not there; makes nothing."""
+    name = text.partition(":")[0].strip().replace("-", "_")
+    if name == "exposed" and material.shown is None:
+        raise InvalidDataError(
+            "exposed must have impressions or dislikes: data with ratings below a threshold "
+            "(--threshold, or Material(train, shown) in Python); got none"
+        )
+    if name == "time_aware" and material.train.timestamps is None:
+        raise InvalidDataError("time_aware must have interactions with timestamps; got none")
 
 
 def options_of(name: str) -> dict[str, Parameter]:

@@ -55,7 +55,7 @@ def compare(
 
     Columns: Recall and NDCG on test with 95 % confidence intervals over users; the share of the
     catalogue that is recommended to anyone; the mean training count of the drawn negatives; the
-    share of held-out positives that one epoch draws as negatives; training triples a second.
+    share of them that are held-out positives of the user; training triples a second.
 
     Parameters
     ----------

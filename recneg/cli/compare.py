@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from recneg.catalogue import Material, Recipe, parse_recipe
+from recneg.catalogue import Material, Recipe, check_needs, parse_recipe
 from recneg.cli.data import load_data, make_split, training_dislikes
 from recneg.cli.models import trainer_options
 from recneg.cli.options import DataOptions, ModelOptions
@@ -50,6 +50,8 @@ def run(
     if loaded.note:
         Console(stderr=True).print(loaded.note)
     order, epochs = list(makers), options["epochs"]
+    for name in samplers:
+        check_needs(name, Material(split.train, shown))
     with progress_bar() as progress:
         task = progress.add_task("", total=len(order) * epochs, figures="")
 
@@ -95,11 +97,17 @@ def _cells(comparison: Comparison) -> list[list[str]]:
             _with_margin(row, f"ndcg@{k}"),
             f"{row[f'coverage@{k}']:.1%}",
             f"{row['negatives popularity']:.1f}",
-            f"{row['false negatives']:.2%}",
-            f"{row['triples per second'] / 1e6:.1f} M",
+            f"{row['false negative rate']:.2%}",
+            _speed(row["triples per second"]),
         ]
         for row in comparison.table().iter_rows(named=True)
     ]
+
+
+def _speed(triples_per_second: float) -> str:
+    """Return millions a second; a dash where there was no epoch after the first to time."""
+    known = triples_per_second == triples_per_second
+    return f"{triples_per_second / 1e6:.1f} M" if known else "-"
 
 
 def _with_margin(row: dict[str, Any], label: str) -> str:

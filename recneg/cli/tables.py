@@ -25,13 +25,17 @@ def print_table(
 ) -> None:
     """Print rows of text: names first, which never break; words in `left`, which wrap; numbers."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    rows = list(rows)
     for number, header in enumerate(headers):
+        cells = [header, *(row[number] for row in rows)]
         if number in left:
-            table.add_column(header, overflow="fold")
+            longest = max(len(word) for cell in cells for word in cell.split() or [""])
+            table.add_column(header, overflow="fold", min_width=longest)
         elif number == 0:
             table.add_column(header, no_wrap=True)
         else:
-            table.add_column(header, justify="right", no_wrap=True)
+            longest = max(len(line) for cell in cells for line in cell.splitlines() or [""])
+            table.add_column(header, justify="right", no_wrap=True, min_width=longest)
     for row in rows:
         table.add_row(*row)
     if title:

@@ -49,6 +49,8 @@ class Outcome:
     @property
     def triples_per_second(self) -> float:
         """Training triples a second over all epochs but the first, which may compile kernels."""
+        if not self.history:
+            return float("nan")
         timed = self.history[1:]
         seconds = self.history[-1].seconds - self.history[0].seconds
         return sum(epoch.triples for epoch in timed) / seconds if seconds > 0 else float("nan")
@@ -86,7 +88,7 @@ class Comparison:
             "false negative rate": negatives.false_negatives,
             "triples per second": outcome.triples_per_second,
             "epochs": len(outcome.history),
-            "training seconds": outcome.history[-1].seconds,
+            "training seconds": outcome.history[-1].seconds if outcome.history else 0.0,
         }
 
     def curves(self) -> pl.DataFrame:

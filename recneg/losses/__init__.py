@@ -6,7 +6,7 @@ its hyper-parameters. `score_gradients` is the compiled form of the same formula
 """
 
 from recneg.losses.base import NEEDS, Loss, Sides
-from recneg.losses.bpr import BPRLoss, bpr
+from recneg.losses.bpr import BPRLoss
 from recneg.losses.bpr_max import BPRMaxLoss
 from recneg.losses.contrastive import DebiasedLoss, HardContrastiveLoss
 from recneg.losses.cosine_contrastive import CosineContrastiveLoss
@@ -49,7 +49,6 @@ __all__ = [
     "SquaredLoss",
     "UBPRLoss",
     "WARPLoss",
-    "bpr",
     "log_q_corrected",
     "score_gradients",
     "top_k_thresholds",

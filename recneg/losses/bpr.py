@@ -18,28 +18,7 @@ from recneg.losses.scalars import count_kept, softplus, weight_at
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["BPRLoss", "bpr", "bpr_row", "bpr_weight"]
-
-
-def bpr(positive_scores: torch.Tensor, negative_scores: torch.Tensor) -> torch.Tensor:
-    """Return ``mean_j -ln sigmoid(s_pos - s_neg_j)`` for each row.
-
-    Rendle et al., "BPR: Bayesian personalized ranking from implicit feedback", UAI 2009, BPR-Opt
-    without its prior. The paper takes one negative a positive and sums over pairs.
-
-    Parameters
-    ----------
-    positive_scores : torch.Tensor, shape (batch,)
-    negative_scores : torch.Tensor, shape (batch, num_negatives)
-
-    Returns
-    -------
-    torch.Tensor, shape (batch,)
-        Finite for any finite scores.
-    """
-    from torch.nn.functional import softplus
-
-    return softplus(negative_scores - positive_scores[..., None]).mean(-1)
+__all__ = ["BPRLoss", "bpr_row", "bpr_weight"]
 
 
 @inlined

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, final
 import numpy as np
 from numpy.typing import NDArray
 
-from recneg.errors import InvalidIdError, NoNegativeError
+from recneg.errors import InvalidDataError, InvalidIdError, NoNegativeError
 from recneg.interactions import Interactions, check_ids
 from recneg.keys import Key, as_key
 from recneg.parallel import map_blocks
@@ -188,7 +188,7 @@ class Sampler(ABC):
 
         def drawn(part: slice) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
             when = None if times is None else times[part]
-            return self._draw_at(users[part], num_negatives, key, rows[part], when)
+            return self.draw_checked(users[part], num_negatives, key, rows[part], when)
 
         block_size = max(BLOCK_DRAWS // max(num_negatives, 1), 1)
         if users.size <= block_size:
@@ -202,6 +202,42 @@ class Sampler(ABC):
 
         map_blocks(block, users.size, block_size)
         return items, log_q
+
+    @final
+    def draw_checked(
+        self,
+        users: NDArray[np.int64],
+        num_negatives: int,
+        key: Key,
+        rows: NDArray[np.int64],
+        times: NDArray[np.int64] | None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Draw on this thread, for code that has checked users and rows; for trainers.
+
+        Raises
+        ------
+        InvalidDataError
+            If the law does not return items and log q of the promised shape and range: compiled
+            kernels would write beyond their arrays.
+        """
+        drawn = self._draw_at(users, num_negatives, key, rows, times)
+        shape = (users.size, num_negatives)
+        kinds = [
+            (part.shape, part.dtype.kind) if isinstance(part, np.ndarray) else None
+            for part in (drawn if isinstance(drawn, tuple) else (drawn,))
+        ]
+        if kinds != [(shape, "i"), (shape, "f")]:
+            raise InvalidDataError(
+                f"_draw of {type(self).__name__} must return (items, log_q), an int and a float "
+                f"array of shape {shape}; got {kinds}"
+            )
+        items, log_q = drawn
+        if items.size and not (items.min() >= -1 and items.max() < self.num_items):
+            raise InvalidIdError(
+                f"_draw of {type(self).__name__} must return items in [0, {self.num_items}), or -1 "
+                f"for none; got {items.min()} to {items.max()}"
+            )
+        return items.astype(np.int64, copy=False), log_q.astype(np.float32, copy=False)
 
     def _raise_exhausted(self, users: NDArray[np.int64]) -> None:
         without = np.unique(users)

@@ -21,6 +21,10 @@ SAMPLE = 1 << 16
 """Vectors that the centres are fitted to at least, where there are more; or 64 a centre."""
 
 
+LARGEST = 4096
+"""Beyond this k-means takes minutes, and the law over cells is no cheaper than the softmax."""
+
+
 def codebook(
     vectors: NDArray[np.float32], size: int, key: Key
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -44,6 +48,8 @@ def codebook(
 
     if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
         raise InvalidDataError(f"the size of a codebook must be a positive integer; got {size!r}")
+    if size > LARGEST:
+        raise InvalidDataError(f"the size of a codebook must be at most {LARGEST}; got {size}")
     n, d = vectors.shape
     if d == 0:
         return np.zeros((1, 0)), np.zeros(n, np.int64)

@@ -100,7 +100,7 @@ class Mixture(Sampler):
         if num_negatives == 0:
             return np.empty(shape, np.int64), np.empty(shape, np.float32)
         drawn = [
-            law._draw_at(users, num_negatives, key.fold_in(1 + number), rows, times)[0]
+            law.draw_checked(users, num_negatives, key.fold_in(1 + number), rows, times)[0]
             for number, law in enumerate(self.laws)
         ]
         shares = self._shares(np.stack([items[:, 0] >= 0 for items in drawn]))

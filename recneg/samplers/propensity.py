@@ -88,6 +88,11 @@ class Propensity(Sampler):
 
     def __post_init__(self) -> None:
         exposure = power_law(self.interactions) if self.exposure is None else self.exposure
+        if not isinstance(exposure, Exposure):
+            raise InvalidDataError(
+                "exposure must be an Exposure, such as recneg.propensity.given(theta); "
+                f"got {type(exposure).__name__}"
+            )
         exposure.check(self.interactions)
         object.__setattr__(self, "exposure", exposure)
         relevance = (

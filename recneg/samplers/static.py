@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from recneg.interactions import Interactions
+from recneg.interactions import Interactions, check_interactions
 from recneg.keys import Key
 from recneg.samplers.base import Sampler
 from recneg.samplers.draws import draw_rows, log_prob_pairs
@@ -34,6 +34,7 @@ class StaticSampler(Sampler):
     unseen: bool = field(default=True, kw_only=True)
 
     def __post_init__(self) -> None:
+        check_interactions(self.interactions, "interactions")
         _ = self.law  # errors in the data show here, not at the first draw
 
     @abstractmethod

@@ -112,7 +112,7 @@ class ThinnedSampler(Sampler):
         while active.size and num_negatives and seen < MAX_TRIES * num_negatives:
             owners, at = users[active], rows[active]
             when = None if times is None else times[active]
-            found, log_base = self.base._draw_at(
+            found, log_base = self.base.draw_checked(
                 owners, proposals, key.fold_in(PROPOSE + round_number), at, when
             )
             chance = self._chances(owners, found)

@@ -199,6 +199,11 @@ class BPR(FactorModel):
             raise InvalidDataError(
                 f"validation must have the users and items of user_items; got {validation!r}"
             )
+        if options.patience is not None and len(validation or ()) == 0:
+            raise InvalidDataError(
+                "patience must have validation interactions, given or carved from the data; "
+                f"got none from {data!r}"
+            )
         if len(train) == 0:
             raise InvalidDataError("there must be at least one interaction to train on; got none")
         source = NegativeSource(self.sampler, self.mining, train, options.num_negatives)

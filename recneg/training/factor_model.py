@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recneg.errors import IntegrityError, InvalidDataError
+from recneg.files import check_folder
 from recneg.interactions import Interactions, check_ids
 from recneg.retrieval import rank_factors
 from recneg.training.storage import load_tensors, save_tensors
@@ -161,6 +162,7 @@ class FactorModel(ABC):
     def save(self, path: str | PathLike[str]) -> None:
         """Save factors, options and `run` as one safetensors file, atomically."""
         self._require_fitted()
+        check_folder(path)
         tensors = {
             "user_factors": self._user_factors,
             "item_factors": self._item_factors,

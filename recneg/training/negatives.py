@@ -163,7 +163,7 @@ class NegativeSource:
         owners = self._owners[rows].astype(np.int64)
         times = None if self.train.timestamps is None else self.train.timestamps[rows]
         count = self.num_negatives if self.miner is None else self.miner.num_candidates
-        items, log_q = sampler._draw_at(owners, count, draws, rows, times)
+        items, log_q = sampler.draw_checked(owners, count, draws, rows, times)
         if self.miner is None:
             return items, _NO_WEIGHTS
         negatives = Negatives(items, log_q, items >= 0)
@@ -223,7 +223,13 @@ def _recipe(sampler: Any, train: Interactions) -> Sampler | Adaptive | PerBatch:
                 "sampler must be a Sampler, an Adaptive, a PerBatch or a function that makes one; "
                 f"got {sampler!r}"
             )
-        sampler = sampler(train)
+        try:
+            sampler = sampler(train)
+        except TypeError as error:
+            raise InvalidDataError(
+                "sampler must be made from the interactions alone; wrap a law that follows the "
+                f"model in Adaptive, one of a batch in PerBatch, mining in Miner; got {error}"
+            ) from error
     return sampler if isinstance(sampler, (Adaptive, PerBatch)) else _check(sampler, train)
 
 

@@ -41,7 +41,7 @@ def test_compare_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture
     assert table["sampler"].to_list() == names
     for row in table.iter_rows(named=True):
         assert 0 < row["recall@10 low"] < row["recall@10"] < row["recall@10 high"] < 1
-        assert 0 < row["false negatives"] < 1
+        assert 0 < row["false negative rate"] < row["false negatives"] < 1
         assert row["triples per second"] > 1000
     popularity = table["negatives popularity"].to_list()
     assert popularity[0] < popularity[1]  # the popular law draws more popular negatives

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from recneg.losses import bpr
+from recneg.losses import BPRLoss
 from recneg.losses.bpr import bpr_weight
+
+bpr = BPRLoss()
 
 
 def loop(positive: np.ndarray, negative: np.ndarray) -> list[float]:
