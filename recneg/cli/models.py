@@ -59,6 +59,8 @@ def train_model(
     scores = [epoch.validation for epoch in estimator.history if epoch.validation is not None]
     best = f", best validation NDCG@20 {max(scores):.4f}" if scores else ""
     seconds = 0.0 if last is None else last.seconds
+    if estimator.resumed_epochs:
+        console.print(f"went on after epoch {estimator.resumed_epochs} of {checkpoint}")
     console.print(f"{len(estimator.history)} epochs in {seconds:.2f} s{best}; saved {out}")
     console.print(f"next: recneg evaluate {out}")
 

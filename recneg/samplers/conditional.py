@@ -119,7 +119,7 @@ class Conditional(ThinnedSampler):
         lost = np.exp(self.base._log_prob_at(owners, pairs, when))
         row = np.repeat(np.arange(users.size), sizes)
         mass = 1.0 - np.bincount(row, lost, minlength=users.size).astype(np.float64)
-        able = self.base._draw_at(users, 1, Key(0), users, times)[0][:, 0] >= 0
+        able = self.base.draw_checked(users, 1, Key(0), users, times)[0][:, 0] >= 0
         mass[~able] = 0.0
         unsure = np.flatnonzero(able & (mass < TOO_SMALL))
         at_once = max(BLOCK_PAIRS // max(self.num_items, 1), 1)

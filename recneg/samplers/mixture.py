@@ -126,7 +126,7 @@ class Mixture(Sampler):
         who = users.flatten()
         when = None if times is None else times.flatten()
         rows = np.zeros(who.size, np.int64)
-        able = [law._draw_at(who, 1, Key(0), rows, when)[0][:, 0] >= 0 for law in self.laws]
+        able = [law.draw_checked(who, 1, Key(0), rows, when)[0][:, 0] >= 0 for law in self.laws]
         shares = self._shares(np.stack(able)).reshape(-1, *users.shape)
         return self._log_sum(users, items, times, shares)
 

@@ -222,7 +222,7 @@ class ThinnedSampler(Sampler):
     def _estimate(
         self, users: NDArray[np.int64], times: NDArray[np.int64] | None
     ) -> NDArray[np.float64]:
-        items, _ = self.base._draw_at(users, self.num_estimate, ESTIMATE_KEY, users, times)
+        items, _ = self.base.draw_checked(users, self.num_estimate, ESTIMATE_KEY, users, times)
         return np.asarray(self._chances(users, items).mean(axis=1))
 
     def _enumerate(

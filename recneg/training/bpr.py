@@ -82,6 +82,8 @@ class BPR(FactorModel):
     Attributes
     ----------
     history : list of Epoch
+    resumed_epochs : int
+        Epochs that the last `fit` found in its checkpoint.
 
     Examples
     --------
@@ -144,6 +146,7 @@ class BPR(FactorModel):
         self.sampler = sampler
         self.mining = mining
         self.history: list[Epoch] = []
+        self.resumed_epochs = 0
         self.run = {}
 
     def __repr__(self) -> str:
@@ -217,6 +220,7 @@ class BPR(FactorModel):
             }
             if Path(checkpoint).exists():
                 state = TrainingState.read(checkpoint, made_of)
+        self.resumed_epochs = len(state.history)
         threads = self.num_threads or get_num_threads()
         with epoch_progress(self.name, options.epochs, len(state.history), show_progress) as report:
             while len(state.history) < options.epochs and not state.exhausted(options.patience):

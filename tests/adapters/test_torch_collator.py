@@ -430,3 +430,13 @@ def test_the_package_itself_imports_no_torch() -> None:
         "assert own.InteractionRows is rows.InteractionRows and 'torch' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ)
+
+
+def test_a_batch_can_be_mined() -> None:
+    from recneg.mining import hardest
+
+    batch = make_collator(epoch=1)(InteractionRows(DATA)[np.arange(6)])
+    scores = torch.randn(6, 3)
+    mined = hardest(batch, scores)
+    assert torch.equal(mined.positions[:, 0], scores.argmax(dim=1))
+    assert torch.equal(mined.items, batch.negatives.gather(1, mined.positions))

@@ -81,10 +81,14 @@ def test_recommend_prints_titles(model: Path, capsys: pytest.CaptureFixture[str]
     assert sum("(19" in line or "(20" in line for line in lines) == 4  # titles end with the year
 
 
-def test_train_resumes_from_a_checkpoint(tmp_path: Path) -> None:
+def test_train_resumes_from_a_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     options = ["--threads", "1", "--checkpoint", tmp_path / "c.safetensors", *FAST]
     run("train", tmp_path / "a.safetensors", *options)
+    assert "went on" not in capsys.readouterr().out
     run("train", tmp_path / "b.safetensors", *options)
+    assert "went on after epoch 6 of" in capsys.readouterr().out
     contents = [(tmp_path / f"{name}.safetensors").read_bytes() for name in "ab"]
     assert contents[0] == contents[1]
 
@@ -137,6 +141,19 @@ def test_compare_runs_mining_and_laws_that_follow_something(
     run("compare", "--samplers", *names, "--threshold", "4", *FAST)
     out = capsys.readouterr().out
     assert all(name in out for name in names)
+
+
+def test_compare_without_a_timed_epoch_shows_a_dash(capsys: pytest.CaptureFixture[str]) -> None:
+    for epochs in ("0", "1"):
+        run("compare", "--samplers", "uniform", "--epochs", epochs, "--factors", "4")
+        (line,) = [row for row in capsys.readouterr().out.splitlines() if " uniform " in row]
+        assert line.split()[-1] == "-"
+
+
+def test_needs_are_checked_before_anything_is_trained(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["compare", "--samplers", "uniform", "exposed", "--epochs", "1000000"])
+    assert "exposed must have impressions" in capsys.readouterr().err
 
 
 def test_dislikes_of_a_file_are_what_exposed_draws(tmp_path: Path) -> None:
@@ -213,6 +230,8 @@ def test_changed_data_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["compare", "--epochs", "-3"], "epochs"),
         (["compare", "--samplers", "foo"], "must be one of uniform, popularity, .* got 'foo'"),
         (["compare", "--samplers", "popularity:base=2"], "exponent, floor, unseen; got 'base"),
+        (["compare", "--samplers", "hardest:candidates=4,among=9"], "among must not exceed"),
+        (["compare", "--samplers", "midx:codewords=100000"], "at most 4096; got 100000"),
         (["compare", "--samplers", "exposed"], "must have impressions or dislikes"),
         (["sample", "a.parquet", "--sampler", "softmax"], "law of the data alone"),
         (["compare", "--samplers", "popularity:exponent=x"], "must be a float; got 'x'"),

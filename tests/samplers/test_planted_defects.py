@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from recneg.errors import InvalidDataError, InvalidIdError
 from recneg.interactions import Interactions
 from recneg.keys import Key, random_integers
-from recneg.samplers import Popularity, Sampler, Uniform
-from recneg.testing import check_sampler
+from recneg.samplers import Conditional, Mixture, Popularity, Sampler, Uniform
+from recneg.testing import check_sampler, contract_interactions
+from recneg.training import BPR
 
 Drawn = tuple[NDArray[np.int64], NDArray[np.float32]]
 
@@ -239,3 +241,44 @@ def test_check_sampler_catches(defect: Callable[[Interactions], Sampler]) -> Non
 
 def test_the_unspoiled_law_passes() -> None:
     check_sampler(Planted)
+
+
+@dataclass(frozen=True, eq=False)
+class Returns(Sampler):
+    """A law whose draws are what it is told."""
+
+    interactions: Interactions
+    make: Callable[[int, int], object]
+
+    def _draw(self, users, num_negatives, key, rows):
+        return self.make(len(users), num_negatives)
+
+    def _log_prob(self, users, items):
+        return np.zeros(items.shape)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda b, n: (np.full((b, n), 61), np.zeros((b, n))), r"items in \[0, 61\).*got 61 to 61"),
+        (lambda b, n: (np.full((b, n), -2), np.zeros((b, n))), "got -2 to -2"),
+        (lambda b, n: (np.full((b, n), 4.5), np.zeros((b, n))), "an int and a float array"),
+        (lambda b, n: (np.zeros(b, np.int64), np.zeros(b)), "of shape"),
+        (lambda b, n: np.zeros((b, n), np.int64), r"must return \(items, log_q\)"),
+        (lambda b, n: (np.zeros((b, n), np.int64), None), r"must return \(items, log_q\)"),
+    ],
+    ids=["too large", "negative", "floats", "flat", "no log q", "None"],
+)
+def test_wrong_draws_are_an_error_before_any_kernel(
+    make: Callable[[int, int], object], message: str
+) -> None:
+    """In a batch, inside another law, and in training, where they would overwrite memory."""
+    law = Returns(contract_interactions(), make)
+    for use in (
+        lambda: law.sample([2, 3], 3, key=0),
+        lambda: Mixture((law, law)).sample([2, 3], 3, key=0),
+        lambda: Conditional(law, contract_interactions()).sample([2, 3], 3, key=0),
+        lambda: BPR(4, epochs=1, sampler=law).fit(contract_interactions(), False),
+    ):
+        with pytest.raises((InvalidDataError, InvalidIdError), match=message):
+            use()

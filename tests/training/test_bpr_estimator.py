@@ -245,6 +245,8 @@ def test_bad_data(split: Split) -> None:
     full = Interactions.from_arrays([0, 0, 1], [0, 1, 1])
     with pytest.raises(NoNegativeError, match="have none: 0"):
         BPR(epochs=1).fit(full, show_progress=False)
+    with pytest.raises(InvalidDataError, match="patience must have validation interactions"):
+        BPR(epochs=1, patience=1).fit(full, show_progress=False)
     with pytest.raises(RuntimeError, match="fitted first"):
         BPR().recommend(0)
 

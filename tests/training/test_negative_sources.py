@@ -251,6 +251,8 @@ def test_what_a_function_makes_is_checked(data: Interactions) -> None:
         fitted(data, sampler=Adaptive(lambda *_: None))
     with pytest.raises(InvalidDataError, match="sampler must be a Sampler, an Adaptive"):
         fitted(data, sampler=3)
+    with pytest.raises(InvalidDataError, match="wrap a law that follows the model in Adaptive"):
+        fitted(data, sampler=Softmax)
     with pytest.raises(InvalidDataError, match="mining must be a Miner"):
         fitted(data, mining=hardest)
     small = simulate(30, 20, 50, key=0).interactions
