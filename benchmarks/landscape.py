@@ -13,7 +13,6 @@ probability of relevance as gain. Nobody sees this truth while training or choos
 
 import argparse
 import statistics
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -254,40 +253,33 @@ def fill_page(page: Path, table: Table, trials: int, worlds: int) -> None:
 
 
 def plot(results: dict[str, list[Figures]], path: Path) -> None:
-    """Draw true NDCG against hardness, coloured by the rate of false negatives."""
+    """Draw a line a sampler, best first: true NDCG, and beside it how hard and how false it is."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 6.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    mean: Callable[[str, str], float] = lambda name, field: statistics.mean(  # noqa: E731
-        getattr(run, field) for run in results[name]
-    )
-    names = list(results)
-    x, y, colour = (
-        [mean(name, field) for name in names] for field in ("hardness", "ndcg", "false_negatives")
-    )
+    def mean(name: str, field: str) -> float:
+        return statistics.mean(getattr(run, field) for run in results[name])
+
+    names = sorted(results, key=lambda name: mean(name, "ndcg"))
+    places = range(len(names))
+    ndcg, rank = ([mean(name, field) for name in names] for field in ("ndcg", "hardness"))
+    wrong = [100 * mean(name, "false_negatives") for name in names]
     spread = [statistics.stdev(run.ndcg for run in results[name]) for name in names]
-    axes.errorbar(x, y, yerr=spread, fmt="none", ecolor="0.8", zorder=1)
-    points = axes.scatter(x, y, c=[100 * each for each in colour], cmap="viridis", zorder=2)
-    placed: list[tuple[float, float]] = []
-    for name, across, up in sorted(zip(names, x, y, strict=True), key=lambda point: -point[2]):
-        low = up  # labels of points that lie together are written below each other
-        while any(abs(across - a) < 0.08 and abs(low - b) < 0.0075 for a, b in placed):
-            low -= 0.001
-        placed.append((across, low))
-        left = across < 0.25
-        axes.annotate(
-            name, (across, up), xytext=(across + (0.004 if left else -0.004), low),
-            ha="right" if left else "left", va="center", fontsize=7,
-        )  # fmt: skip
-    axes.axhline(mean("uniform", "ndcg"), color="0.6", linewidth=0.8, linestyle="--")
-    axes.invert_xaxis()
-    axes.set_xlabel("mean rank of the negatives among the unseen items; harder to the right")
-    axes.set_ylabel("NDCG@20 against the true relevance")
+    figure = Figure(figsize=(10, 8), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+    left.errorbar(ndcg, places, xerr=spread, fmt="none", ecolor="0.75", zorder=1)
+    left.axvline(mean("uniform", "ndcg"), color="0.6", linewidth=0.8, linestyle="--")
+    left.set_yticks(places, names, fontsize=8)
+    left.set_xlabel("NDCG@20 against the true relevance\n(mean and deviation over worlds)")
+    right.axvline(0.5, color="0.6", linewidth=0.8, linestyle="--")
+    right.set_xlabel("mean rank of the negatives\n(0.5 at random, harder to the left)")
+    for axes, values in ((left, ndcg), (right, rank)):
+        points = axes.scatter(values, places, c=wrong, cmap="viridis", zorder=2)
+        axes.grid(axis="y", color="0.93")
+        axes.set_axisbelow(True)
     figure.colorbar(points, label="negatives that are truly relevant, %")
-    figure.savefig(path, dpi=130, format="png", metadata={"Software": None})
+    figure.savefig(path, dpi=110, format="png", metadata={"Software": None})
 
 
 if __name__ == "__main__":
