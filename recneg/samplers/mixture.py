@@ -40,8 +40,8 @@ class Mixture(Sampler):
     >>> from recneg import Interactions, Popularity, Uniform
     >>> data = Interactions.from_arrays([0, 1, 2], [0, 1, 1], num_items=4)
     >>> mixed = Mixture((Popularity(data, 1.0), Uniform(data)), (0.5, 0.5))
-    >>> np.exp(mixed.log_prob(0, np.arange(4))).round(3).tolist()
-    [0.0, 0.667, 0.167, 0.167]
+    >>> np.exp(mixed.log_prob(0, np.arange(4))).round(3)
+    array([0.   , 0.667, 0.167, 0.167], dtype=float32)
     """
 
     laws: Sequence[Sampler]
