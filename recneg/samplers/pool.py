@@ -38,8 +38,9 @@ class Pool(ListedSampler):
     >>> from recneg import Interactions
     >>> data = Interactions.from_arrays([0, 1], [0, 1], num_items=4)
     >>> pool = Pool(data, np.array([[0, 2, 2, 3], [3, -1, -1, -1]]))
-    >>> np.exp(pool.log_prob([0, 1], np.arange(4)[None].repeat(2, 0))).round(2).tolist()
-    [[0.0, 0.0, 0.67, 0.33], [0.0, 0.0, 0.0, 1.0]]
+    >>> np.exp(pool.log_prob([0, 1], np.arange(4)[None].repeat(2, 0))).round(2)
+    array([[0.  , 0.  , 0.67, 0.33],
+           [0.  , 0.  , 0.  , 1.  ]], dtype=float32)
     """
 
     unseen: ClassVar[bool] = True
