@@ -36,6 +36,7 @@ __all__ = [
     "STREAM_VERSION",
     "Key",
     "as_key",
+    "below",
     "bounded",
     "philox",
     "philox_torch",
@@ -109,6 +110,17 @@ def rejected(low: np.uint64, n: int) -> bool:
     """Tell whether the low half of ``x * n`` marks a word that would bias the result."""
     m = np.uint64(n)
     return bool(low < m and low < (np.uint64(0) - m) % m)
+
+
+@kernel
+def below(k0: np.uint32, k1: np.uint32, row: int, slot: int, n: int) -> np.int64:
+    """Return the integer in ``[0, n)`` of ``(row, slot)``, exactly unbiased; ``1 <= n < 2**32``."""
+    attempt = 0
+    value, low = bounded(word(k0, k1, row, slot, attempt), n)
+    while rejected(low, n):
+        attempt += 1
+        value, low = bounded(word(k0, k1, row, slot, attempt), n)
+    return value
 
 
 @kernel
@@ -229,12 +241,7 @@ def _integers(
     out: NDArray[np.int64],
 ) -> None:
     for index in range(out.size):
-        attempt = 0
-        value, low = bounded(word(k0, k1, rows[index], slots[index], attempt), n)
-        while rejected(low, n):
-            attempt += 1
-            value, low = bounded(word(k0, k1, rows[index], slots[index], attempt), n)
-        out[index] = value
+        out[index] = below(k0, k1, rows[index], slots[index], n)
 
 
 def random_integers(

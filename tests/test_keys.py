@@ -161,6 +161,7 @@ def test_rejected_words_take_the_next_attempt(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(keys, "rejected", lambda low, n: low % 2 == 0)
     compiled = keys.word
     monkeypatch.setattr(keys, "word", lambda *place: np.uint64(compiled(*place)))
+    monkeypatch.setattr(keys, "below", keys.below.py_func)
     out = np.empty(50, np.int64)
     k0, k1 = Key(4).words
     rows, slots = np.arange(50), np.full(50, 7)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
 from recneg.jit import kernel, kernel_fast
-from recneg.keys import Key, as_key, bounded, random_floats, rejected, word
+from recneg.keys import Key, as_key, below, random_floats
 from recneg.noise.coefficients import BPO, OBJECTIVES, pair_coefficients
 from recneg.noise.flips import FlipModel
 
@@ -137,11 +137,7 @@ def _draw_unseen(
 ) -> int:
     """Return a uniform item outside ``indices[begin:end]``, by rank shifting; there must be one."""
     free = num_items - (end - begin)
-    attempt = 0
-    rank, low_half = bounded(word(k0, k1, row, slot, attempt), free)
-    while rejected(low_half, free):
-        attempt += 1
-        rank, low_half = bounded(word(k0, k1, row, slot, attempt), free)
+    rank = below(k0, k1, row, slot, free)
     low, high = begin, end
     while low < high:  # how many voted items have at most `rank` free ones below them
         middle = (low + high) >> 1

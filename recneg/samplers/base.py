@@ -15,7 +15,7 @@ from recneg.parallel import map_blocks
 from recneg.samplers.arrays import numpy_and_back
 from recneg.samplers.law import Law
 
-__all__ = ["Negatives", "Sampler"]
+__all__ = ["Negatives", "Sampler", "TimedSampler"]
 
 ROW_LIMIT = 2**63 - 1
 
@@ -278,6 +278,38 @@ class Sampler(ABC):
         u, i = np.broadcast_arrays(u, i)
         t = None if t is None else np.broadcast_to(t, u.shape)
         return back(self._log_prob_at(u, i, t).astype(np.float32))
+
+
+class TimedSampler(Sampler):
+    """Base of laws that depend on time or hand it on: `_draw_at` and `_log_prob_at` say it all.
+
+    ``times=None`` asks for the law without a moment.
+    """
+
+    @final
+    def _draw(
+        self, users: NDArray[np.int64], num_negatives: int, key: Key, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        return self._draw_at(users, num_negatives, key, rows, None)
+
+    @final
+    def _log_prob(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float64]:
+        return self._log_prob_at(users, items, None)
+
+    @abstractmethod
+    def _draw_at(
+        self,
+        users: NDArray[np.int64],
+        num_negatives: int,
+        key: Key,
+        rows: NDArray[np.int64],
+        times: NDArray[np.int64] | None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
+
+    @abstractmethod
+    def _log_prob_at(
+        self, users: NDArray[np.int64], items: NDArray[np.int64], times: NDArray[np.int64] | None
+    ) -> NDArray[np.float64]: ...
 
 
 def check_times(times: Any, shape: tuple[int, ...]) -> NDArray[np.int64]:

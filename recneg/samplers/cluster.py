@@ -6,18 +6,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recneg.keys import Key
-from recneg.samplers.cells import Cells, CellSampler, Weighting, build_cells, item_weights
+from recneg.samplers.cells import Cells, build_cells, item_weights
 from recneg.samplers.codebook import codebook
-from recneg.samplers.factors import FactorSampler, check_temperature
+from recneg.samplers.quantised import QuantisedSampler
 
 __all__ = ["Cluster"]
 
 
 @dataclass(frozen=True, eq=False)
-class Cluster(CellSampler, FactorSampler):
+class Cluster(QuantisedSampler):
     """Items in proportion to ``exp(u . c)``, c being the k-means centre of the item's factors.
 
     The cluster-based proposal of PRIS (Lian, Liu & Chen, "Personalized ranking with importance
@@ -56,14 +55,6 @@ class Cluster(CellSampler, FactorSampler):
     """
 
     clusters: int = field(default=64, kw_only=True)
-    temperature: float = field(default=1.0, kw_only=True)
-    weighting: Weighting = field(default="uniform", kw_only=True)
-    seed: int = field(default=0, kw_only=True)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_temperature(self.temperature)
-        _ = self._cells
 
     @cached_property
     def _cells(self) -> Cells:
@@ -77,6 +68,3 @@ class Cluster(CellSampler, FactorSampler):
             np.zeros((1, 0)),
             temperature=self.temperature,
         )
-
-    def _vectors(self) -> NDArray[np.float32]:
-        return self.user_factors

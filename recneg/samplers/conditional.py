@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions, check_interactions
 from recneg.keys import Key
-from recneg.samplers.draws import draw_rows, log_prob_pairs
 from recneg.samplers.law import Law, excluding
+from recneg.samplers.static import draw_law, log_prob_law
 from recneg.samplers.thinned import BLOCK_PAIRS, ThinnedSampler
 
 __all__ = ["Conditional"]
@@ -86,19 +86,14 @@ class Conditional(ThinnedSampler):
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         if self.law is None:
             return super()._draw_at(users, num_negatives, key, rows, times)
-        items = np.empty((users.size, num_negatives), np.int64)
-        log_q = np.empty((users.size, num_negatives), np.float32)
-        draw_rows(self.law, *key.words, users, rows, items, log_q)
-        return items, log_q
+        return draw_law(self.law, users, num_negatives, key, rows)
 
     def _log_prob_at(
         self, users: NDArray[np.int64], items: NDArray[np.int64], times: NDArray[np.int64] | None
     ) -> NDArray[np.float64]:
         if self.law is None:
             return super()._log_prob_at(users, items, times)
-        out = np.empty(items.shape, np.float64)
-        log_prob_pairs(self.law, users.flatten(), items.flatten(), out.reshape(-1))
-        return out
+        return log_prob_law(self.law, users, items)
 
     def _acceptance(
         self, users: NDArray[np.int64], items: NDArray[np.int64]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from recneg.errors import InvalidDataError, InvalidIdError
 from recneg.interactions import Interactions, check_ids
 from recneg.jit import kernel
-from recneg.keys import Key, bounded, rejected, word
+from recneg.keys import Key, below
 from recneg.samplers.arrays import numpy_and_back
 from recneg.samplers.base import Negatives, Sampler
 from recneg.samplers.frequency import checked_frequency, log_frequency
@@ -216,11 +216,7 @@ def _draw_unseen(
             items[r], log_q[r] = -1, -np.inf
             continue
         for slot in range(items.shape[1]):
-            attempt = 0
-            rank, rest = bounded(word(k0, k1, rows[r], slot, attempt), free)
-            while rejected(rest, free):
-                attempt += 1
-                rank, rest = bounded(word(k0, k1, rows[r], slot, attempt), free)
+            rank = below(k0, k1, rows[r], slot, free)
             passed = np.searchsorted(free_below[:num_seen], rank, "right")
             if passed > 0:  # the last seen item ends `rank - free_below` before the drawn one
                 last = places[passed - 1]

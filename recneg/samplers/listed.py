@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recneg.interactions import Interactions
 from recneg.jit import kernel
-from recneg.keys import Key, bounded, rejected, word
+from recneg.keys import Key, below
 from recneg.samplers.base import Sampler
 
 __all__ = ["ItemLists", "ListedSampler", "item_lists"]
@@ -92,11 +92,7 @@ def _draw_listed(
             continue
         total = running[end - 1]
         for slot in range(items.shape[1]):
-            attempt = 0
-            unit, rest = bounded(word(k0, k1, rows[r], slot, attempt), total)
-            while rejected(rest, total):
-                attempt += 1
-                unit, rest = bounded(word(k0, k1, rows[r], slot, attempt), total)
+            unit = below(k0, k1, rows[r], slot, total)
             low, high = begin, end - 1
             while low < high:
                 middle = (low + high) >> 1

@@ -5,19 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import numpy as np
-from numpy.typing import NDArray
-
 from recneg.keys import Key
-from recneg.samplers.cells import Cells, CellSampler, Weighting, build_cells, item_weights
+from recneg.samplers.cells import Cells, build_cells, item_weights
 from recneg.samplers.codebook import codebook
-from recneg.samplers.factors import FactorSampler, check_temperature
+from recneg.samplers.quantised import QuantisedSampler
 
 __all__ = ["MIDX"]
 
 
 @dataclass(frozen=True, eq=False)
-class MIDX(CellSampler, FactorSampler):
+class MIDX(QuantisedSampler):
     """Items in proportion to ``exp(u0 . c0 + u1 . c1)``, the score of their quantised factors.
 
     The inverted multi-index (Chen et al., "Fast variational autoencoder with inverted multi-index
@@ -60,14 +57,6 @@ class MIDX(CellSampler, FactorSampler):
     """
 
     codewords: int = field(default=16, kw_only=True)
-    temperature: float = field(default=1.0, kw_only=True)
-    weighting: Weighting = field(default="uniform", kw_only=True)
-    seed: int = field(default=0, kw_only=True)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_temperature(self.temperature)
-        _ = self._cells
 
     @cached_property
     def _cells(self) -> Cells:
@@ -84,6 +73,3 @@ class MIDX(CellSampler, FactorSampler):
             second,
             temperature=self.temperature,
         )
-
-    def _vectors(self) -> NDArray[np.float32]:
-        return self.user_factors

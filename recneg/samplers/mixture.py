@@ -11,13 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
 from recneg.keys import Key, random_floats
-from recneg.samplers.base import Sampler
+from recneg.samplers.base import Sampler, TimedSampler
 
 __all__ = ["Mixture"]
 
 
 @dataclass(frozen=True, eq=False)
-class Mixture(Sampler):
+class Mixture(TimedSampler):
     """Each draw comes from one of several laws, chosen with the given weights.
 
     ``q(j|u) = sum_c w_c q_c(j|u)``: a draw reports this log q, not that of the law that it came
@@ -83,11 +83,6 @@ class Mixture(Sampler):
         """Whether one of the laws does."""
         return any(law.depends_on_time for law in self.laws)
 
-    def _draw(
-        self, users: NDArray[np.int64], num_negatives: int, key: Key, rows: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        return self._draw_at(users, num_negatives, key, rows, None)
-
     def _draw_at(
         self,
         users: NDArray[np.int64],
@@ -116,9 +111,6 @@ class Mixture(Sampler):
         log_q = self._log_sum(owners, np.maximum(items, 0), when, shares[:, :, None])
         log_q[items < 0] = -np.inf
         return items, log_q.astype(np.float32)
-
-    def _log_prob(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float64]:
-        return self._log_prob_at(users, items, None)
 
     def _log_prob_at(
         self, users: NDArray[np.int64], items: NDArray[np.int64], times: NDArray[np.int64] | None

@@ -15,7 +15,7 @@ from recneg.samplers.base import Sampler
 from recneg.samplers.draws import draw_rows, log_prob_pairs
 from recneg.samplers.law import Law
 
-__all__ = ["StaticSampler"]
+__all__ = ["StaticSampler", "draw_law", "log_prob_law"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +48,26 @@ class StaticSampler(Sampler):
     def _draw(
         self, users: NDArray[np.int64], num_negatives: int, key: Key, rows: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        items = np.empty((users.size, num_negatives), np.int64)
-        log_q = np.empty((users.size, num_negatives), np.float32)
-        draw_rows(self.law, *key.words, users, rows, items, log_q)
-        return items, log_q
+        return draw_law(self.law, users, num_negatives, key, rows)
 
     def _log_prob(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float64]:
-        out = np.empty(items.shape, np.float64)
-        log_prob_pairs(self.law, users.flatten(), items.flatten(), out.reshape(-1))
-        return out
+        return log_prob_law(self.law, users, items)
+
+
+def draw_law(
+    law: Law, users: NDArray[np.int64], num_negatives: int, key: Key, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Draw (items, log_q), each (batch, num_negatives), from a law that is data."""
+    items = np.empty((users.size, num_negatives), np.int64)
+    log_q = np.empty((users.size, num_negatives), np.float32)
+    draw_rows(law, *key.words, users, rows, items, log_q)
+    return items, log_q
+
+
+def log_prob_law(
+    law: Law, users: NDArray[np.int64], items: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return log q(item | user) of a law that is data, for two arrays of one shape."""
+    out = np.empty(items.shape, np.float64)
+    log_prob_pairs(law, users.flatten(), items.flatten(), out.reshape(-1))
+    return out

@@ -14,7 +14,7 @@ from recneg.interactions import Interactions
 from recneg.jit import kernel
 from recneg.keys import Key, random_floats
 from recneg.parallel import map_blocks
-from recneg.samplers.base import Sampler
+from recneg.samplers.base import Sampler, TimedSampler
 
 __all__ = ["ThinnedSampler"]
 
@@ -35,7 +35,7 @@ ESTIMATE_KEY = Key(0).fold_in(PROPOSE)
 
 
 @dataclass(frozen=True, eq=False)
-class ThinnedSampler(Sampler):
+class ThinnedSampler(TimedSampler):
     """A base law q0 thinned by an acceptance: ``q(j | u) = q0(j | u) a(u, j) / Z_u``.
 
     A subclass gives `_acceptance`, a probability for every pair, and adds its fields. Each row has
@@ -89,11 +89,6 @@ class ThinnedSampler(Sampler):
         self, users: NDArray[np.int64], items: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         """Return a(u, j) in [0, 1] for two arrays of one shape, each entry by itself."""
-
-    def _draw(
-        self, users: NDArray[np.int64], num_negatives: int, key: Key, rows: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        return self._draw_at(users, num_negatives, key, rows, None)
 
     def _draw_at(
         self,
@@ -164,9 +159,6 @@ class ThinnedSampler(Sampler):
             item = np.minimum(np.searchsorted(running, unit[mine] * running[-1], "right"), last)
             items[row[mine], slot[mine]] = item
             log_q[row[mine], slot[mine]] = log_base[item] + np.log(chance[item])
-
-    def _log_prob(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float64]:
-        return self._log_prob_at(users, items, None)
 
     def _log_prob_at(
         self, users: NDArray[np.int64], items: NDArray[np.int64], times: NDArray[np.int64] | None

@@ -12,9 +12,9 @@ from recneg.csr import sort_rows
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
 from recneg.jit import kernel
-from recneg.keys import Key, bounded, rejected, word
+from recneg.keys import Key, below
 from recneg.parallel import map_blocks
-from recneg.samplers.base import Sampler
+from recneg.samplers.base import TimedSampler
 
 __all__ = ["TimeAware"]
 
@@ -32,7 +32,7 @@ class _Order(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class TimeAware(Sampler):
+class TimeAware(TimedSampler):
     """Uniform over the unseen items that existed at the time of the row.
 
     An item that appeared later tells apart old rows from new ones, not good items from bad: drawn
@@ -108,11 +108,6 @@ class TimeAware(Sampler):
     def _now(self, users: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.full(users.shape, NEVER - 1 if self.at is None else self.at, np.int64)
 
-    def _draw(
-        self, users: NDArray[np.int64], num_negatives: int, key: Key, rows: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        return self._draw_at(users, num_negatives, key, rows, None)
-
     def _draw_at(
         self,
         users: NDArray[np.int64],
@@ -127,9 +122,6 @@ class TimeAware(Sampler):
         born = np.searchsorted(self._order.births, times, "right")
         _draw_born(self._order, *key.words, users, rows, born, items, log_q)
         return items, log_q
-
-    def _log_prob(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float64]:
-        return self._log_prob_at(users, items, None)
 
     def _log_prob_at(
         self, users: NDArray[np.int64], items: NDArray[np.int64], times: NDArray[np.int64] | None
@@ -187,11 +179,7 @@ def _draw_born(
             items[r], log_q[r] = -1, -np.inf
             continue
         for slot in range(items.shape[1]):
-            attempt = 0
-            rank, rest = bounded(word(k0, k1, rows[r], slot, attempt), free)
-            while rejected(rest, free):
-                attempt += 1
-                rank, rest = bounded(word(k0, k1, rows[r], slot, attempt), free)
+            rank = below(k0, k1, rows[r], slot, free)
             low, high = 0, excluded  # how many seen items have at most `rank` free ones before them
             while low < high:
                 middle = (low + high) >> 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,8 +75,7 @@ class NegativeSource:
             )
         self.recipe = _recipe(sampler, train)
         self.sampler = self.recipe if isinstance(self.recipe, Sampler) else None
-        self._popularity = train.item_counts()
-        self._owners, self._counts = train.users(), train.user_counts()
+        self._counts = train.user_counts()
         if self.sampler is not None:
             self._check_exhausted(self.sampler)
         if miner is not None and miner.guide is not None:
@@ -83,6 +83,16 @@ class NegativeSource:
 
     def __repr__(self) -> str:
         return repr(self.recipe) if self.miner is None else f"{self.miner!r} of {self.recipe!r}"
+
+    @cached_property
+    def _owners(self) -> NDArray[np.int32]:
+        """The user of each interaction; laws that are data are drawn without."""
+        return self.train.users()
+
+    @cached_property
+    def _popularity(self) -> NDArray[np.int64]:
+        """Training counts, for mining."""
+        return self.train.item_counts()
 
     @property
     def fingerprint(self) -> str:

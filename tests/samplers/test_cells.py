@@ -26,11 +26,6 @@ def contract_model(law: Any, **options: Any) -> Sampler:
     return law(data, users, items, **options)
 
 
-def contract_strata(**options: Any) -> Stratified:
-    data = contract_interactions()
-    return Stratified(data, popularity_cohorts(data, 5), [4, 1, 0, 1, 2], **options)
-
-
 # -- codebooks -----------------------------------------------------------------------------------
 
 

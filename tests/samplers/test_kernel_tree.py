@@ -5,15 +5,7 @@ import pytest
 
 from recneg.interactions import Interactions
 from recneg.samplers.kernel_tree import KernelTree, _ask, _item_at, _mass, _new_query
-from recneg.testing import chi_square_p_value, contract_interactions
-
-
-def contract_model(unseen: bool = True) -> KernelTree:
-    """Two factors: 8 leaves of 8 items, so a draw descends three levels."""
-    data = contract_interactions()
-    rng = np.random.default_rng(3)
-    users, items = rng.normal(size=(data.num_users, 2)), rng.normal(size=(data.num_items, 2))
-    return KernelTree(data, users, items, alpha=3.0, unseen=unseen)
+from recneg.testing import chi_square_p_value
 
 
 @pytest.mark.parametrize(

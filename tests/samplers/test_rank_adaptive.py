@@ -7,15 +7,6 @@ from recneg.samplers.rank_adaptive import RankAdaptive
 from recneg.testing import contract_interactions
 
 
-def contract_model() -> RankAdaptive:
-    data = contract_interactions()
-    rng = np.random.default_rng(3)
-    users, items = rng.normal(size=(data.num_users, 3)), rng.normal(size=(data.num_items, 3))
-    users[4] = 0
-    items[:, 2] = np.rint(items[:, 2])  # many ties
-    return RankAdaptive(data, users, items, mean_rank=6.0)
-
-
 def law_of(users: list[float], items: list[list[float]], seen: list[int]) -> np.ndarray:
     """The law of one user where each rank has half the share of the one before."""
     data = Interactions.from_arrays(
