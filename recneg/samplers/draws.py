@@ -19,7 +19,7 @@ from recneg.jit import kernel
 from recneg.keys import bounded, bounded_wide, philox, rejected, word
 from recneg.samplers.law import UNIFORM, Law
 
-__all__ = ["draw_groups", "draw_rows", "log_prob_pairs"]
+__all__ = ["draw_groups", "draw_items", "draw_rows", "log_prob_pairs"]
 
 MAX_TRIES = 16
 """Rejections before a weighted law draws from its exact conditional law instead."""
@@ -262,6 +262,32 @@ def draw_groups(
         draw_uniform(law, k0, k1, users, first_rows, counts, num_slots, words, places, out)
     else:
         draw_weighted(law, k0, k1, users, first_rows, counts, num_slots, words, places, out)
+
+
+@kernel
+def draw_items(
+    law: Law,
+    k0: np.uint32,
+    k1: np.uint32,
+    users: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    items: NDArray[np.int32],
+) -> None:
+    """Fill `items`, (batch, num_negatives), as `draw_rows` does, without their log q."""
+    num_slots = items.shape[1]
+    if num_slots == 0:
+        return
+    together = max(DRAWS_AT_ONCE // num_slots, 1)
+    words = np.empty(together * num_slots, np.uint64)
+    places = np.empty(together * num_slots, np.int32)
+    counts = np.ones(together, np.int64)
+    for start in range(0, users.size, together):
+        stop = min(start + together, users.size)
+        size = (stop - start) * num_slots
+        draw_groups(
+            law, k0, k1, users[start:stop], rows[start:stop], counts[: stop - start], num_slots,
+            words[:size], places[:size], items[start:stop].reshape(-1),
+        )  # fmt: skip
 
 
 @kernel

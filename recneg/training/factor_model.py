@@ -52,6 +52,11 @@ class FactorModel(ABC):
     def _manifest(self) -> dict[str, Any]:
         """Return the options, as keyword arguments of the class."""
 
+    @classmethod
+    def _restored(cls, options: dict[str, Any]) -> dict[str, Any]:
+        """Return the keyword arguments of the class from what `_manifest` gave, as JSON has it."""
+        return options
+
     # -- factors -------------------------------------------------------------------------------
 
     def _require_fitted(self) -> None:
@@ -185,7 +190,7 @@ class FactorModel(ABC):
         tensors, manifest = load_tensors(path)
         if manifest.get("model") != cls.name:
             raise IntegrityError(f"{path} must hold a {cls.name}; got {manifest.get('model')!r}")
-        model = cls(**manifest["options"])
+        model = cls(**cls._restored(manifest["options"]))
         model._user_factors = tensors["user_factors"]
         model._item_factors = tensors["item_factors"]
         model._item_biases = tensors["item_biases"]

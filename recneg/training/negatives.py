@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -14,13 +15,16 @@ from recneg.interactions import Interactions
 from recneg.jit import kernel_fast
 from recneg.keys import Key
 from recneg.mining.miner import GUIDED, Miner
+from recneg.parallel import map_blocks
 from recneg.retrieval.factors import check_factors
 from recneg.samplers import Adaptive, Negatives, PerBatch, Sampler
+from recneg.samplers.draws import draw_items
 from recneg.samplers.law import NO_LAW, Law
+from recneg.samplers.static import StaticSampler
 from recneg.training.fingerprint import fingerprint
 from recneg.training.state import Factors, TrainingState
 
-__all__ = ["BATCH_USERS", "Block", "NegativeSource", "SamplerLike"]
+__all__ = ["BATCH_USERS", "Block", "Drawn", "NegativeSource", "SamplerLike"]
 
 BATCH_USERS = 256
 """Users of a block: one task of training, and the batch of the laws that follow a batch."""
@@ -29,6 +33,11 @@ SamplerLike = Sampler | Adaptive | PerBatch | Callable[[Interactions], Sampler]
 
 _NO_ITEMS = np.empty(0, np.int32)
 _NO_WEIGHTS = np.empty(0, np.float32)
+_NO_ROWS = np.empty(0, np.int64)
+_NONE = np.empty((0, 0), np.float32)
+
+LEAN_DRAWS = 1 << 16
+"""Draws of one task of the thread pool."""
 
 
 class Block(NamedTuple):
@@ -54,6 +63,22 @@ class Block(NamedTuple):
     weights: NDArray[np.float32]
 
 
+class Drawn(NamedTuple):
+    """Negatives of some positives or users.
+
+    Attributes
+    ----------
+    items : numpy.ndarray of int32, shape (m, n)
+        -1 for none.
+    log_q : numpy.ndarray of float32, of the shape of items, or (0, 0) if it was not asked for
+    weights : numpy.ndarray of float32, of the shape of items, or (0, 0) for ones
+    """
+
+    items: NDArray[np.int32]
+    log_q: NDArray[np.float32]
+    weights: NDArray[np.float32]
+
+
 class NegativeSource:
     """Draws and mines the negatives of one run.
 
@@ -63,12 +88,20 @@ class NegativeSource:
     miner : Miner, optional
     train : Interactions
     num_negatives : int
+    scoring : callable, optional
+        From a run's factors to those whose inner products are its scores. Default: the same.
     """
 
     def __init__(
-        self, sampler: SamplerLike, miner: Miner | None, train: Interactions, num_negatives: int
+        self,
+        sampler: SamplerLike,
+        miner: Miner | None,
+        train: Interactions,
+        num_negatives: int,
+        scoring: Callable[[Factors], Factors] | None = None,
     ) -> None:
         self.train, self.miner, self.num_negatives = train, miner, num_negatives
+        self._scoring = scoring or _as_they_are
         if miner is not None and not isinstance(miner, Miner):
             raise InvalidDataError(
                 f"mining must be a Miner, such as Miner(hardest, 8); got {miner!r}"
@@ -111,7 +144,7 @@ class NegativeSource:
         if isinstance(self.recipe, Adaptive):
             every = self.recipe.every
             if number % every == 0 or state.followed is None:
-                state.followed = _copied(state.factors)
+                state.followed = _copied(self._scoring(state.factors))
             elif self.sampler is not None:
                 return
             users, items = _with_biases(state.followed)
@@ -121,7 +154,9 @@ class NegativeSource:
             if first:
                 self._check_exhausted(self.sampler)
         if self.miner is not None and self.miner.past_epochs:
-            state.past = [*state.past, _copied(state.factors)][-self.miner.past_epochs :]
+            state.past = [*state.past, _copied(self._scoring(state.factors))][
+                -self.miner.past_epochs :
+            ]
 
     def draw(
         self,
@@ -138,9 +173,75 @@ class NegativeSource:
             num_rows = int(self._counts[order[start:stop]].sum())
             return Block(sampler.law, num_rows, self.num_negatives, _NO_ITEMS, _NO_WEIGHTS)
         rows = self.train.rows_of(order[start:stop])
-        items, weights = self._drawn(sampler, state, rows, draws, choices)
+        items, _, weights = self._drawn(sampler, state, rows, draws, choices)
         num_rows, num_slots = items.shape
-        return Block(NO_LAW, num_rows, num_slots, items.astype(np.int32).reshape(-1), weights)
+        return Block(
+            NO_LAW, num_rows, num_slots, items.astype(np.int32).reshape(-1), weights.reshape(-1)
+        )
+
+    def of_pairs(
+        self,
+        state: TrainingState,
+        rows: NDArray[np.int64],
+        recent: NDArray[np.int64],
+        draws: Key,
+        choices: Key,
+        with_log_q: bool,
+    ) -> Drawn:
+        """Return the negatives of interactions `rows`, `num_negatives` or what mining keeps.
+
+        `recent` ends with `rows` and goes back as far as a law of several batches may ask for.
+        """
+        sampler = self._law_of_rows(recent)
+        if sampler.law is not None and self.miner is None and not with_log_q:
+            owners = self._owners[rows].astype(np.int64)
+            return Drawn(self._lean(sampler.law, owners, rows, draws), _NONE, _NONE)
+        items, log_q, weights = self._drawn(sampler, state, rows, draws, choices)
+        return Drawn(items.astype(np.int32), log_q if with_log_q else _NONE, weights)
+
+    def of_users(
+        self,
+        users: NDArray[np.int64],
+        recent: NDArray[np.int64],
+        draws: Key,
+        with_log_q: bool,
+    ) -> Drawn:
+        """Return one set of negatives a user, drawn under the user's number as row; not mined."""
+        sampler = self._law_of_rows(recent)
+        if sampler.law is not None and not with_log_q:
+            return Drawn(self._lean(sampler.law, users, users, draws), _NONE, _NONE)
+        items, log_q = sampler.draw_checked(users, self.num_negatives, draws, users, None)
+        return Drawn(items.astype(np.int32), log_q if with_log_q else _NONE, _NONE)
+
+    def pool(self, number: int, draws: Key, with_log_q: bool) -> tuple[Drawn, bool]:
+        """Return one set for everybody, under row `number`, and whether users' own are to be left
+        out: of a law of unseen items the pool has all, and what a user has seen is masked.
+        """
+        sampler = self.sampler
+        if not isinstance(sampler, StaticSampler):
+            raise InvalidDataError(
+                "negatives shared by users need a law that is the same for all, such as Uniform or "
+                f"Popularity; got {sampler!r}"
+            )
+        common = replace(sampler, unseen=False) if sampler.unseen else sampler
+        items, log_q = common._draw(
+            np.zeros(1, np.int64), self.num_negatives, draws, np.array([number])
+        )
+        drawn = Drawn(items.astype(np.int32), log_q if with_log_q else _NONE, _NONE)
+        return drawn, sampler.unseen
+
+    def _lean(
+        self, law: Law, users: NDArray[np.int64], rows: NDArray[np.int64], draws: Key
+    ) -> NDArray[np.int32]:
+        """Draw from a law that is data into 4 bytes an item."""
+        out = np.empty((len(users), self.num_negatives), np.int32)
+        size = max(1, LEAN_DRAWS // self.num_negatives)
+
+        def draw(start: int, stop: int) -> None:
+            draw_items(law, *draws.words, users[start:stop], rows[start:stop], out[start:stop])
+
+        map_blocks(draw, len(users), size)
+        return out
 
     def epoch(self, state: TrainingState, draws: Key, choices: Key) -> NDArray[np.int64]:
         """Return what `draw` gives for all users in their order, (num_interactions, num_slots)."""
@@ -154,13 +255,23 @@ class NegativeSource:
         return np.concatenate(parts)
 
     def _law_of(self, order: NDArray[np.int32], start: int, stop: int) -> Sampler:
+        rows = _NO_ROWS
         if isinstance(self.recipe, PerBatch):
             first = max(0, start - (self.recipe.batches - 1) * BATCH_USERS)
             rows = self.train.rows_of(order[first:stop])
+        return self._law_of_rows(rows)
+
+    def _law_of_rows(self, rows: NDArray[np.int64]) -> Sampler:
+        if isinstance(self.recipe, PerBatch):
             positives = self.train.indices[rows].astype(np.int64)
             return _check(self.recipe.make(self.train, positives), self.train)
         assert self.sampler is not None
         return self.sampler
+
+    @property
+    def batches(self) -> int:
+        """How many batches the law looks at: 1, or more for one of several batches."""
+        return self.recipe.batches if isinstance(self.recipe, PerBatch) else 1
 
     def _drawn(
         self,
@@ -169,13 +280,13 @@ class NegativeSource:
         rows: NDArray[np.int64],
         draws: Key,
         choices: Key,
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
         owners = self._owners[rows].astype(np.int64)
         times = None if self.train.timestamps is None else self.train.timestamps[rows]
         count = self.num_negatives if self.miner is None else self.miner.num_candidates
         items, log_q = sampler.draw_checked(owners, count, draws, rows, times)
         if self.miner is None:
-            return items, _NO_WEIGHTS
+            return items, log_q, _NONE
         negatives = Negatives(items, log_q, items >= 0)
         return self._mined(self.miner, state, negatives, owners, rows, choices)
 
@@ -187,14 +298,15 @@ class NegativeSource:
         owners: NDArray[np.int64],
         rows: NDArray[np.int64],
         key: Key,
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
         positives = self.train.indices[rows].astype(np.int64)
-        scores = score_pairs(state.factors, owners, negatives.items)
+        factors = self._scoring(state.factors)
+        scores = score_pairs(factors, owners, negatives.items)
         if not np.isfinite(scores).all():
             raise FloatingPointError("scores must be finite; got NaN or infinity")
         offered: dict[str, Any] = {
             "num_negatives": self.num_negatives,
-            "positive_scores": score_pairs(state.factors, owners, positives[:, None])[:, 0],
+            "positive_scores": score_pairs(factors, owners, positives[:, None])[:, 0],
             "key": key,
             "rows": rows,
             "users": owners,
@@ -214,10 +326,11 @@ class NegativeSource:
             )
             offered |= {"past_scores": past, "past_positive_scores": own[:, 0]}
         mined = miner(negatives, scores, **offered)
-        weights = _NO_WEIGHTS
+        weights = _NONE
         if mined.weights is not None:
-            weights = np.asarray(mined.weights, np.float32).reshape(-1)
-        return np.where(mined.mask, mined.items, -1), weights
+            weights = np.ascontiguousarray(mined.weights, np.float32)
+        log_q = np.asarray(mined.log_q, np.float32)
+        return np.where(mined.mask, mined.items, -1), log_q, weights
 
     def _check_exhausted(self, sampler: Sampler) -> None:
         """Raise `NoNegativeError` for a user with interactions who has nothing to draw."""
@@ -263,6 +376,10 @@ def _guide_factors(guide: Any, train: Interactions) -> Factors:
             f"{(train.num_users, train.num_items)}; got {(len(users), len(items))}"
         )
     return users.astype(np.float32), items.astype(np.float32), _NO_WEIGHTS
+
+
+def _as_they_are(factors: Factors) -> Factors:
+    return factors
 
 
 def _copied(factors: Factors) -> Factors:

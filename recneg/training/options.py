@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError
 
 from recneg.errors import InvalidDataError
+from recneg.training.optimizers import Optimizer
 
-__all__ = ["BPROptions", "checked"]
+__all__ = ["BPROptions", "FactorizationOptions", "RunOptions", "checked"]
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 Decay = Annotated[float, Field(ge=0)]
 
 
-class BPROptions(BaseModel):
-    """Options of `recneg.BPR`; see there."""
+class RunOptions(BaseModel):
+    """Options of every trainer: how long, judged how, from which seed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
     factors: Count
-    learning_rate: Rate
     learning_rate_decay: Annotated[float, Field(gt=0, le=1)]
-    user_regularization: Decay
-    positive_regularization: Decay
-    negative_regularization: Decay
-    bias_regularization: Decay
-    item_bias: bool
     init_deviation: Decay
     epochs: Annotated[int, Field(ge=0)]
     num_negatives: Count
@@ -36,11 +31,59 @@ class BPROptions(BaseModel):
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
     seed: Annotated[int, Field(ge=0, lt=1 << 64)]
 
+    @property
+    def plateau(self) -> float:
+        """Factor on the learning rate when an evaluation brings no better score; 1 for none."""
+        return 1.0
 
-def checked(**values: object) -> BPROptions:
+
+class BPROptions(RunOptions):
+    """Options of `recneg.BPR`; see there."""
+
+    learning_rate: Rate
+    user_regularization: Decay
+    positive_regularization: Decay
+    negative_regularization: Decay
+    bias_regularization: Decay
+    item_bias: bool
+
+
+class FactorizationOptions(RunOptions):
+    """Options of `recneg.MatrixFactorization`; see there."""
+
+    score: Literal["dot", "cosine"]
+    optimizer: InstanceOf[Optimizer]
+    user_regularization: Decay
+    item_regularization: Decay
+    regularized: Literal["rows", "tables"]
+    reduction: Literal["sum", "mean"]
+    visit: Literal["pairs", "users"]
+    batch_size: Count
+    redraw: Literal["pair", "user", "batch", "epoch"]
+    log_q_correction: bool
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    max_norm: Rate | None
+    item_bias: bool
+    plateau_factor: Annotated[float, Field(gt=0, le=1)]
+
+    @property
+    def learning_rate(self) -> float:
+        """That of the first step."""
+        return self.optimizer.learning_rate
+
+    @property
+    def plateau(self) -> float:
+        """Factor on the learning rate when an evaluation brings no better score."""
+        return self.plateau_factor
+
+
+Options = TypeVar("Options", bound=RunOptions)
+
+
+def checked(kind: type[Options], **values: object) -> Options:
     """Build the options, or state every requirement that a value breaks."""
     try:
-        return BPROptions(**values)  # type: ignore[arg-type]
+        return kind(**values)  # type: ignore[arg-type]
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(map(str, part['loc']))}: {part['msg'].lower()}, got {part['input']!r}"

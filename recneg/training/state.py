@@ -26,9 +26,10 @@ class Epoch(NamedTuple):
     correct : float
         Share of the triples that were ranked correctly before their update: the training AUC.
     loss : float
-        Mean of ``-ln sigmoid(s_pos - s_neg)`` before each update.
+        Before each update: of `BPR` the mean of ``-ln sigmoid(s_pos - s_neg)``, of the other
+        trainers the mean of the loss over the positives, without penalties.
     triples : int
-        Triples of this epoch.
+        Pairs of a positive and a negative in this epoch.
     validation : float or None
         NDCG@20 on the validation part, where it was computed.
     skipped : int
@@ -50,6 +51,11 @@ Factors = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 NAMES = ("users", "items", "biases")
 
 
+def _copy(factors: Factors) -> Factors:
+    users, items, biases = factors
+    return users.copy(), items.copy(), biases.copy()
+
+
 class TrainingState:
     """Factors, history and the best factors so far: all that a checkpoint holds."""
 
@@ -63,14 +69,25 @@ class TrainingState:
         """What the current law was rebuilt from, if it follows the model."""
         self.past: list[Factors] = []
         """Factors at the start of the last epochs, if mining asks for them."""
+        self.moments: dict[str, NDArray[np.float32]] = {}
+        """What the optimiser keeps."""
+        self.steps = 0
+        """Steps of the optimiser so far."""
+        self.rate_scale = 1.0
+        """Factor on the learning rate, from evaluations without a better score."""
 
-    def keep_if_best(self, score: float) -> None:
-        """Copy the factors if their validation score is the best so far."""
+    def judge(self, score: float, plateau: float) -> None:
+        """Copy the factors if their validation score is the best so far.
+
+        Else, with a `plateau` below 1, go back to the best ones with that factor on the rate.
+        """
         self.evaluations_since_best += 1
         if score > self.best_score:
             self.best_score, self.evaluations_since_best = score, 0
-            users, items, biases = self.factors
-            self.best = (users.copy(), items.copy(), biases.copy())
+            self.best = _copy(self.factors)
+        elif plateau < 1 and self.best is not None:
+            self.rate_scale *= plateau
+            self.factors = _copy(self.best)
 
     def exhausted(self, patience: int | None) -> bool:
         """Tell whether `patience` evaluations have passed without a better score."""
@@ -86,13 +103,17 @@ class TrainingState:
             if factors is not None
             for name, array in zip(NAMES, factors, strict=True)
         }
+        tensors |= self.moments
         progress = {
+            "steps": self.steps,
+            "rate_scale": self.rate_scale,
+            "moments": sorted(self.moments),
             "history": [list(epoch) for epoch in self.history],
             "best_score": None if self.best is None else self.best_score,
             "evaluations_since_best": self.evaluations_since_best,
             "past": len(self.past),
         }
-        save_tensors(path, tensors, {"model": "BPR checkpoint", "of": fingerprint, **progress})
+        save_tensors(path, tensors, {"model": "checkpoint", "of": fingerprint, **progress})
 
     @classmethod
     def read(cls, path: str | PathLike[str], fingerprint: dict[str, Any]) -> TrainingState:
@@ -127,4 +148,6 @@ class TrainingState:
         if "followed_users" in tensors:
             state.followed = stored("followed_")
         state.past = [stored(f"past{number}_") for number in range(manifest["past"])]
+        state.moments = {name: tensors[name] for name in manifest["moments"]}
+        state.steps, state.rate_scale = manifest["steps"], manifest["rate_scale"]
         return state

@@ -10,7 +10,7 @@ from recneg.interactions import Interactions
 from recneg.keys import Key, random_bits
 from recneg.samplers import Popularity, Sampler, Uniform
 from recneg.training import BPR
-from recneg.training.epochs import INIT, NEGATIVES, ORDER
+from recneg.training.streams import INIT, NEGATIVES, ORDER
 from recneg.training.fused import BLOCK_USERS, _shuffle, random_factors
 
 

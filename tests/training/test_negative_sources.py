@@ -25,7 +25,7 @@ from recneg.samplers import (
 )
 from recneg.simulation import simulate
 from recneg.training import BPR, NegativeSource
-from recneg.training.epochs import MINE, NEGATIVES
+from recneg.training.streams import MINE, NEGATIVES
 from recneg.training.negatives import BATCH_USERS, score_pairs
 from recneg.training.state import TrainingState
 

@@ -1,0 +1,275 @@
+"""The fused engine of batches: any loss with a kernel, any optimiser, the same on all threads.
+
+All scores of a batch are those of the factors at its start; then the tables take one step.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from recneg.interactions import Interactions
+from recneg.keys import Key, random_bits
+from recneg.losses import Loss
+from recneg.training.negatives import Drawn, NegativeSource
+from recneg.training.options import FactorizationOptions
+from recneg.training.record import Totals, overflow, record
+from recneg.training.scoring import BATCH, GROUP, PAIR, Batch, score_batch
+from recneg.training.sides import NO_SIDE, NO_SIDES, SideValues
+from recneg.training.state import Epoch, Factors, TrainingState
+from recneg.training.streams import DROP, FOLLOW, MINE, NEGATIVES, ORDER, SIDES
+from recneg.training.tables import Matrix, Table, unit_rows
+from recneg.training.vectors import NO_MASKS, UserVectors, dropout_masks
+
+__all__ = ["BatchPlan", "BatchedEngine", "Visit", "scored_factors"]
+
+_NO_SEEN = (np.empty(0, np.int64), np.empty(0, np.int32))
+
+
+class Visit(NamedTuple):
+    """One batch before it is scored.
+
+    Attributes
+    ----------
+    rows : numpy.ndarray of int64, shape (num_positives,)
+        Interactions, group after group.
+    groups : numpy.ndarray of int64, shape (num_groups,)
+        Their users.
+    offsets : numpy.ndarray of int64, shape (num_groups + 1,)
+    marks : numpy.ndarray of int64, shape (num_groups,)
+        The row under which a group's dropout is drawn.
+    recent : numpy.ndarray of int64
+        The interactions of this batch and those before it that the law looks at.
+    """
+
+    rows: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    marks: NDArray[np.int64]
+    recent: NDArray[np.int64]
+
+
+class BatchPlan:
+    """Cuts epochs into batches and draws their negatives; common to all engines.
+
+    Parameters
+    ----------
+    train : Interactions
+    source : NegativeSource
+    sides : SideValues
+    loss : Loss
+    options : FactorizationOptions
+    key : Key
+        Of the run.
+    """
+
+    def __init__(
+        self,
+        train: Interactions,
+        source: NegativeSource,
+        sides: SideValues,
+        loss: Loss,
+        options: FactorizationOptions,
+        key: Key,
+    ) -> None:
+        self.train, self.source, self.sides = train, source, sides
+        self.loss, self.options, self.key = loss, options, key
+        self._owners = train.users()
+        self._temperature = float(getattr(loss, "temperature", 1.0))
+
+    def visits(self, epoch: int) -> Iterator[Visit]:
+        """Yield the batches of an epoch, in a fresh random order."""
+        order_key = self.key.fold_in(ORDER).fold_in(epoch)
+        size, back = self.options.batch_size, self.source.batches - 1
+        if self.options.visit == "users":
+            users = np.flatnonzero(self.train.user_counts())
+            users = users[np.argsort(random_bits(order_key, users))]
+            for start in range(0, len(users), size):
+                groups = users[start : start + size]
+                counts = self.train.user_counts()[groups]
+                offsets = np.concatenate(([0], np.cumsum(counts)))
+                rows = self.train.rows_of(groups)
+                recent = rows
+                if back:
+                    recent = self.train.rows_of(users[max(0, start - back * size) : start + size])
+                yield Visit(rows, groups, offsets, groups, recent)
+            return
+        order = np.argsort(random_bits(order_key, np.arange(len(self.train))))
+        for start in range(0, len(order), size):
+            rows = order[start : start + size]
+            recent = order[max(0, start - back * size) : start + size]
+            groups = self._owners[rows].astype(np.int64)
+            yield Visit(rows, groups, np.arange(len(rows) + 1), rows, recent)
+
+    def batch(self, visit: Visit, state: TrainingState, epoch: int, number: int) -> Batch:
+        """Draw the negatives of batch `number` of an epoch, and what the loss needs beside."""
+        draws, choices = (self.key.fold_in(part).fold_in(epoch) for part in (NEGATIVES, MINE))
+        redraw, corrected = self.options.redraw, self.options.log_q_correction
+        source, seen = self.source, _NO_SEEN
+        if redraw == "pair":
+            whose = PAIR
+            drawn = source.of_pairs(state, visit.rows, visit.recent, draws, choices, corrected)
+        elif redraw == "user":
+            whose = GROUP
+            drawn = source.of_users(visit.groups, visit.recent, draws, corrected)
+        else:
+            whose = BATCH
+            drawn, excluded = source.pool(0 if redraw == "epoch" else number, draws, corrected)
+            if excluded:
+                seen = (self.train.indptr, self.train.indices)
+        positives = self.train.indices[visit.rows]
+        own, others = NO_SIDE, NO_SIDES
+        if self.sides.needs != "nothing":
+            own, others = self._sides(visit, positives, drawn, whose)
+        log_q = drawn.log_q
+        if corrected:
+            log_q = log_q + np.float32(np.log(drawn.items.shape[1]))
+        return Batch(
+            visit.groups, visit.offsets, positives, whose, drawn.items, drawn.weights, log_q,
+            self._temperature, own, others, seen,
+        )  # fmt: skip
+
+    def _sides(
+        self, visit: Visit, positives: NDArray[np.int32], drawn: Drawn, whose: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        owners = self._owners[visit.rows].astype(np.int64)
+        items = drawn.items
+        if whose == GROUP:
+            items = np.repeat(items, np.diff(visit.offsets), axis=0)
+        elif whose == BATCH:
+            items = np.broadcast_to(items, (len(positives), items.shape[1]))
+        return self.sides.of(owners, positives, items)
+
+    def masks(self, visit: Visit, columns: int, epoch: int) -> Matrix:
+        """Return the dropout of the batch's user vectors; empty for none."""
+        if self.options.dropout == 0:
+            return NO_MASKS
+        key = self.key.fold_in(DROP).fold_in(epoch)
+        return dropout_masks(visit.marks, columns, self.options.dropout, key)
+
+    def rate(self, state: TrainingState) -> float:
+        """Return the learning rate of the next epoch."""
+        epoch = len(state.history)
+        decayed = self.options.learning_rate * self.options.learning_rate_decay**epoch
+        return decayed * state.rate_scale
+
+
+class BatchedEngine:
+    """Trains tables of factors batch by batch.
+
+    Parameters
+    ----------
+    plan : BatchPlan
+    threads : int
+        Lanes; more of them change results by rounding.
+    """
+
+    def __init__(self, plan: BatchPlan, threads: int) -> None:
+        self.plan, self.threads = plan, threads
+        self._views: Factors | None = None
+        self._pair: tuple[Table, Table] | None = None
+
+    def _tables(self, state: TrainingState) -> tuple[Table, Table]:
+        """Return tables of the state's factors, whose arrays become views of them."""
+        if self._pair is not None and state.factors is self._views:
+            return self._pair
+        options = self.plan.options
+        users, items, biases = state.factors
+        cosine, frozen = options.score == "cosine", -1
+        if biases.size:
+            frozen = users.shape[1]
+            users = np.hstack((users, np.ones((len(users), 1), np.float32)))
+            items = np.hstack((items, biases[:, None]))
+            state.factors = users[:, :-1], items[:, :-1], items[:, -1]
+        of_users, of_items = (
+            _moments(options, state, name, values)
+            for name, values in (("user", users), ("item", items))
+        )
+        self._views = state.factors
+        self._pair = (
+            Table(users, of_users, cosine=cosine, frozen=frozen),
+            Table(items, of_items, cosine=cosine, threads=self.threads),
+        )
+        return self._pair
+
+    def epoch(self, state: TrainingState) -> Epoch:
+        """Visit every positive once.
+
+        Raises
+        ------
+        FloatingPointError
+            If the factors overflow, naming the epoch and the learning rate.
+        NoNegativeError
+            If there is no negative for any positive.
+        """
+        plan, options = self.plan, self.plan.options
+        started = time.perf_counter()
+        number = len(state.history)
+        users, items = self._tables(state)
+        plan.source.follow(state, plan.key.fold_in(FOLLOW))
+        plan.sides.follow(users.scored, items.scored, number, plan.key.fold_in(SIDES))
+        rate = plan.rate(state)
+        total = Totals()
+        # lanes multiply matrices side by side: more threads inside BLAS would only wait for cores
+        with threadpool_limits(1, "blas"):
+            for index, visit in enumerate(plan.visits(number)):
+                batch = plan.batch(visit, state, number, index)
+                masks = plan.masks(visit, users.values.shape[1], number)
+                mine = UserVectors(users, visit.groups, masks)
+                by_vector = np.zeros_like(mine.vectors)
+                found = score_batch(plan.loss, batch, mine.vectors, items, by_vector)
+                if not np.isfinite(found.loss):
+                    raise overflow(state, rate)
+                mine.add_gradients(by_vector)
+                total = total.plus(found)
+                state.steps += 1
+                _step(users, items, options, rate, state.steps, len(visit.rows))
+        if not (np.isfinite(users.values.sum()) and np.isfinite(items.values.sum())):
+            raise overflow(state, rate)
+        return record(state, total, len(plan.train), time.perf_counter() - started)
+
+
+def _step(
+    users: Table, items: Table, options: FactorizationOptions, rate: float, step: int, size: int
+) -> None:
+    scale = 1.0 / size if options.reduction == "mean" else 1.0
+    squares = 0.0
+    for table, decay in (
+        (users, options.user_regularization),
+        (items, options.item_regularization),
+    ):
+        squares += table.finish(options.optimizer, (decay, options.regularized), scale)
+    shrink = 1.0
+    if options.max_norm is not None:
+        shrink = min(1.0, options.max_norm / (float(np.sqrt(squares)) + 1e-6))
+    for table in (users, items):
+        table.step(options.optimizer, rate, step, shrink)
+
+
+def _moments(
+    options: FactorizationOptions, state: TrainingState, name: str, values: Matrix
+) -> tuple[Matrix, ...]:
+    names = [f"{name}_moment{number}" for number in range(2)]
+    if names[0] not in state.moments:
+        fresh = options.optimizer.moments(*values.shape)
+        state.moments |= dict(zip(names, fresh, strict=True))
+    return tuple(state.moments[each] for each in names)
+
+
+def scored_factors(options: FactorizationOptions) -> Callable[[Factors], Factors]:
+    """Return the function from factors to those whose inner products are the scores."""
+
+    def cosine(factors: Factors) -> Factors:
+        users, items, biases = factors
+        return unit_rows(users), unit_rows(items), biases
+
+    def dot(factors: Factors) -> Factors:
+        users, items, biases = (np.ascontiguousarray(part) for part in factors)
+        return users, items, biases
+
+    return cosine if options.score == "cosine" else dot

@@ -1,0 +1,249 @@
+"""Matrix factorization with any loss of scores."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import recneg.losses
+import recneg.training.optimizers
+from recneg.errors import InvalidDataError
+from recneg.interactions import Interactions
+from recneg.keys import Key
+from recneg.losses import BPRLoss, Loss
+from recneg.losses.kinds import NO_KERNEL
+from recneg.samplers import Uniform
+from recneg.training.batched import BatchedEngine, BatchPlan, scored_factors
+from recneg.training.fingerprint import fingerprint
+from recneg.training.negatives import NegativeSource, SamplerLike
+from recneg.training.optimizers import Adagrad, Optimizer
+from recneg.training.options import FactorizationOptions, checked
+from recneg.training.sides import ExposureLike, SideValues, Thresholds
+from recneg.training.state import Factors, TrainingState
+from recneg.training.trainer import Engine, Trainer, random_start
+
+if TYPE_CHECKING:
+    from recneg.mining.miner import Miner
+
+__all__ = ["MatrixFactorization"]
+
+
+class MatrixFactorization(Trainer):
+    """Matrix factorization with any loss of `recneg.losses`, in batches.
+
+    All scores of a batch are those of the factors at its start; then both tables take one step of
+    the optimiser. Scores are inner products, or cosines. What papers do differently stands here as
+    an option of its own, and is saved with the model.
+
+    Parameters
+    ----------
+    factors : int, default 64
+    loss : Loss, default BPRLoss()
+        Of one positive and its negatives.
+    score : {"dot", "cosine"}
+        Losses with a temperature or a margin are made for cosines.
+    optimizer : Optimizer, default Adagrad(0.1, rowwise=True)
+    learning_rate_decay : float, default 1.0
+        Factor on the learning rate after every epoch.
+    plateau_factor : float, default 1.0
+        Factor on the learning rate when an evaluation on validation data brings no better score;
+        training then goes on from the best factors. 1 for none.
+    regularization : float, default 0.0
+        L2 decay lambda: the penalty ``lambda / 2 * |row|**2`` of each batch.
+    user_regularization, item_regularization : float, optional
+        Default: `regularization`.
+    regularized : {"rows", "tables"}
+        Whether the penalty is of the rows that a batch touches, each once, or of both whole tables
+        at every step, as SimpleX, Rel-MF and NBPO have it.
+    reduction : {"mean", "sum"}
+        Of the losses of a batch's positives.
+    visit : {"pairs", "users"}
+        Whether a batch is made of positives in random order, or of users with all their positives.
+    batch_size : int, default 1024
+        Positives, or users.
+    num_negatives : int, default 64
+    redraw : {"pair", "user", "batch", "epoch"}
+        Who shares a draw of negatives: nobody, the positives of a user in a batch, of a batch, or
+        of an epoch. Every positive is visited once an epoch, so "pair" is also what SimpleX calls
+        once an epoch.
+    sampler : Sampler, callable, Adaptive or PerBatch, default Uniform
+        ``unseen=True`` leaves out what a user has seen, ``unseen=False`` draws from all items. What
+        users share with others ("batch", "epoch") is drawn from all items, and masked for those who
+        have seen it if the sampler is one of unseen items; it must not depend on the user.
+    mining : Miner, optional
+        Keeps some of each positive's candidates by their scores; with ``redraw="pair"``.
+    log_q_correction : bool, default False
+        Subtract ``t (log q + ln n)`` from the score of each of n negatives, t being the loss's
+        temperature: softmax losses then estimate their sum over all items.
+    dropout : float, default 0.0
+        Chance of each column of a user's vector to be left out of a visit.
+    max_norm : float, optional
+        Longest gradient, over both tables, that a step follows unshortened.
+    item_bias : bool, default False
+    init_deviation : float, default 0.1
+        Standard deviation of the initial factors, which are uniform around 0.
+    propensity : Exposure or callable, optional
+        For losses of inverse propensities. Default: `recneg.propensity.power_law`.
+    thresholds : Thresholds, optional
+        For `SLAtKLoss`: how often its thresholds are estimated.
+    epochs : int, default 100
+    patience, evaluate_every, validation_fraction, seed
+        As for `BPR`.
+    num_threads : int, default 0
+        0: every core. More threads change results by rounding alone.
+
+    Attributes
+    ----------
+    history : list of Epoch
+    resumed_epochs : int
+        Epochs that the last `fit` found in its checkpoint.
+
+    Examples
+    --------
+    >>> from recneg import Interactions
+    >>> from recneg.losses import SampledSoftmaxLoss
+    >>> data = Interactions.from_arrays([0, 0, 1, 1, 2, 2], [0, 1, 0, 1, 2, 3])
+    >>> model = MatrixFactorization(4, loss=SampledSoftmaxLoss(0.2), score="cosine", epochs=20)
+    >>> ids, scores = model.fit(data, show_progress=False).recommend(0, N=2)
+    >>> sorted(ids.tolist())
+    [2, 3]
+    """
+
+    name: ClassVar[str] = "MatrixFactorization"
+
+    def __init__(
+        self,
+        factors: int = 64,
+        *,
+        loss: Loss | None = None,
+        score: str = "dot",
+        optimizer: Optimizer | None = None,
+        learning_rate_decay: float = 1.0,
+        plateau_factor: float = 1.0,
+        regularization: float = 0.0,
+        user_regularization: float | None = None,
+        item_regularization: float | None = None,
+        regularized: str = "rows",
+        reduction: str = "mean",
+        visit: str = "pairs",
+        batch_size: int = 1024,
+        num_negatives: int = 64,
+        redraw: str = "pair",
+        sampler: SamplerLike = Uniform,
+        mining: Miner | None = None,
+        log_q_correction: bool = False,
+        dropout: float = 0.0,
+        max_norm: float | None = None,
+        item_bias: bool = False,
+        init_deviation: float = 0.1,
+        propensity: ExposureLike | None = None,
+        thresholds: Thresholds | None = None,
+        epochs: int = 100,
+        patience: int | None = None,
+        evaluate_every: int = 5,
+        validation_fraction: float = 0.1,
+        seed: int = 0,
+        num_threads: int = 0,
+    ) -> None:
+        def decay(value: float | None) -> float:
+            return regularization if value is None else value
+
+        self.loss = BPRLoss() if loss is None else loss
+        if not isinstance(self.loss, Loss):
+            raise InvalidDataError(f"loss must be a Loss, such as BPRLoss(); got {loss!r}")
+        self.propensity, self.thresholds = propensity, thresholds or Thresholds()
+        self.options: FactorizationOptions = checked(
+            FactorizationOptions,
+            factors=factors,
+            score=score,
+            optimizer=Adagrad(0.1, rowwise=True) if optimizer is None else optimizer,
+            learning_rate_decay=learning_rate_decay,
+            plateau_factor=plateau_factor,
+            user_regularization=decay(user_regularization),
+            item_regularization=decay(item_regularization),
+            regularized=regularized,
+            reduction=reduction,
+            visit=visit,
+            batch_size=batch_size,
+            num_negatives=num_negatives,
+            redraw=redraw,
+            log_q_correction=log_q_correction,
+            dropout=dropout,
+            max_norm=max_norm,
+            item_bias=item_bias,
+            init_deviation=init_deviation,
+            epochs=epochs,
+            patience=patience,
+            evaluate_every=evaluate_every,
+            validation_fraction=validation_fraction,
+            seed=seed,
+        )
+        if item_bias and score == "cosine":
+            raise InvalidDataError("item_bias is for inner products; got score='cosine'")
+        if mining is not None and redraw != "pair":
+            raise InvalidDataError(f"mining needs redraw='pair'; got {redraw!r}")
+        if log_q_correction and not hasattr(self.loss, "temperature"):
+            raise InvalidDataError(
+                f"log_q_correction is for losses with a temperature; got {self.loss}"
+            )
+        self._ready(sampler, mining, num_threads)
+
+    def _manifest(self) -> dict[str, Any]:
+        options = {
+            name: value for name, value in self.options.model_dump().items() if name != "optimizer"
+        }
+        return options | {
+            "loss": _described(self.loss),
+            "optimizer": _described(self.options.optimizer),
+            "thresholds": asdict(self.thresholds),
+        }
+
+    @classmethod
+    def _restored(cls, options: dict[str, Any]) -> dict[str, Any]:
+        return options | {
+            "loss": _rebuilt(recneg.losses, options["loss"]),
+            "optimizer": _rebuilt(recneg.training.optimizers, options["optimizer"]),
+            "thresholds": Thresholds(**options["thresholds"]),
+        }
+
+    def _made_of(self, train: Interactions, source: NegativeSource) -> dict[str, Any]:
+        exposure = SideValues(self.loss, train, self.propensity, self.thresholds).exposure
+        return super()._made_of(train, source) | {"propensity": fingerprint(exposure)}
+
+    def _source(self, train: Interactions) -> NegativeSource:
+        return NegativeSource(
+            self.sampler, self.mining, train, self.options.num_negatives,
+            scored_factors(self.options),
+        )  # fmt: skip
+
+    def _initial(self, train: Interactions, key: Key) -> Factors:
+        o = self.options
+        return random_start(train, o.factors, o.init_deviation, o.item_bias, key)
+
+    def _engine(
+        self, train: Interactions, source: NegativeSource, key: Key, threads: int
+    ) -> Engine:
+        sides = SideValues(self.loss, train, self.propensity, self.thresholds)
+        plan = BatchPlan(train, source, sides, self.loss, self.options, key)
+        if self.loss.kind == NO_KERNEL:
+            raise InvalidDataError(f"loss must have a kernel; got {self.loss}")
+        return BatchedEngine(plan, threads)
+
+    def _adopt(self, state: TrainingState) -> None:
+        super()._adopt(state)
+        scored = scored_factors(self.options)(state.factors)
+        self._user_factors, self._item_factors, self._item_biases = scored
+
+
+def _described(value: Any) -> dict[str, Any]:
+    return {"name": type(value).__name__, **asdict(value)}
+
+
+def _rebuilt(module: Any, description: dict[str, Any]) -> Any:
+    """Return the frozen object that `_described` made a record of."""
+    values = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in description.items()
+        if name != "name"
+    }
+    return getattr(module, description["name"])(**values)

@@ -1,0 +1,247 @@
+"""Scores, losses and gradients of a batch, for any loss with a kernel.
+
+A batch is made of groups: a user's vector with one or more positives. Negatives may belong to a
+positive, to a group, or to the whole batch; in the last case scores and gradients are matrix
+products, by BLAS.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recneg.jit import kernel_fast
+from recneg.losses import Loss
+from recneg.losses.kernels import row_gradient
+from recneg.parallel import map_tasks
+from recneg.training.record import Totals
+from recneg.training.tables import Matrix, Table
+
+__all__ = ["BATCH", "GROUP", "PAIR", "Batch", "score_batch"]
+
+
+PAIR, GROUP, BATCH = range(3)
+"""Whose the negatives of a batch are."""
+
+
+class Batch(NamedTuple):
+    """What a step is made of.
+
+    Attributes
+    ----------
+    users : numpy.ndarray of int64, shape (num_groups,)
+    offsets : numpy.ndarray of int64, shape (num_groups + 1,)
+        Group g has the positives ``offsets[g]:offsets[g + 1]``.
+    positives : numpy.ndarray of int32, shape (num_positives,)
+    whose : int
+        `PAIR`, `GROUP` or `BATCH`.
+    negatives : numpy.ndarray of int32, shape (m, n)
+        -1 for none; m is the number of positives, of groups, or 1.
+    weights : numpy.ndarray of float32, of that shape, or empty for ones
+        Of the negatives of pairs; 0 masks.
+    log_q : numpy.ndarray of float32, of that shape, or empty for no correction
+        Subtracted from scores, times `temperature`.
+    temperature : float
+    positive_sides : numpy.ndarray of float64, shape (num_positives,), or empty
+    negative_sides : numpy.ndarray of float64, shape (num_positives, n), or empty
+    seen : tuple of two arrays
+        Index pointers and items of what users may not get of negatives of the whole batch; empty
+        for no exclusion.
+    """
+
+    users: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    positives: NDArray[np.int32]
+    whose: int
+    negatives: NDArray[np.int32]
+    weights: Matrix
+    log_q: Matrix
+    temperature: float
+    positive_sides: NDArray[np.float64]
+    negative_sides: NDArray[np.float64]
+    seen: tuple[NDArray[np.int64], NDArray[np.int32]]
+
+
+def score_batch(
+    loss: Loss, batch: Batch, vectors: Matrix, items: Table, by_vector: Matrix
+) -> Totals:
+    """Score a batch; add the gradients of the sum of its losses to `items` and `by_vector`.
+
+    Parameters
+    ----------
+    loss : Loss
+        With a kernel.
+    batch : Batch
+    vectors : numpy.ndarray of float32, shape (num_groups, d)
+        Of the users, as they are scored: of length 1 for cosines.
+    items : Table
+    by_vector : numpy.ndarray of float32, shape (num_groups, d)
+        Zeros; filled.
+    """
+    lanes = items.threads
+    bounds = _shares(batch.offsets, lanes)
+    pool = batch.negatives[0] if batch.whose == BATCH else np.empty(0, np.int32)
+    factors = items.scored[np.maximum(pool, 0)]
+    table = np.empty((len(vectors) if pool.size else 0, pool.size), np.float32)
+
+    def score(lane: int) -> tuple[float, float, float, float]:
+        first, last = bounds[lane], bounds[lane + 1]
+        part = slice(first, last)
+        if pool.size:
+            np.matmul(vectors[part], factors.T, out=table[part])
+        sums = _score_groups(
+            loss.kind, loss.parameters, first, last, batch.users, batch.offsets, batch.positives,
+            batch.whose, batch.negatives, batch.weights, batch.log_q, batch.temperature,
+            batch.positive_sides, batch.negative_sides, *batch.seen, vectors, items.scored, table,
+            by_vector, items.gradients[lane], items.touched[lane],
+        )  # fmt: skip
+        if pool.size:
+            by_vector[part] += table[part] @ factors
+            by_pool = table[part].T @ vectors[part]
+            _add_rows(pool, by_pool, items.gradients[lane], items.touched[lane])
+        return sums
+
+    sums = np.array(map_tasks(score, lanes, lanes)).sum(axis=0)
+    return Totals(*(float(total) for total in sums))
+
+
+def _shares(offsets: NDArray[np.int64], parts: int) -> NDArray[np.int64]:
+    """Cut the groups into parts of about as many positives each."""
+    targets = np.arange(parts + 1) * offsets[-1] // parts
+    bounds = np.searchsorted(offsets, targets)
+    bounds[0], bounds[-1] = 0, len(offsets) - 1
+    return np.maximum.accumulate(bounds)
+
+
+@kernel_fast
+def _score_groups(
+    kind: int,
+    parameters: tuple[float, ...],
+    first: int,
+    last: int,
+    users: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    positives: NDArray[np.int32],
+    whose: int,
+    negatives: NDArray[np.int32],
+    all_weights: Matrix,
+    log_q: Matrix,
+    temperature: float,
+    positive_sides: NDArray[np.float64],
+    negative_sides: NDArray[np.float64],
+    seen_indptr: NDArray[np.int64],
+    seen_items: NDArray[np.int32],
+    vectors: Matrix,
+    items: Matrix,
+    table: Matrix,
+    by_vector: Matrix,
+    by_item: Matrix,
+    touched: NDArray[np.uint8],
+) -> tuple[float, float, float, float]:
+    """Score the groups from `first` to `last`; `table` holds scores of the batch's negatives.
+
+    What `table` held is replaced by the sums of the score gradients.
+    """
+    n = negatives.shape[1]
+    scores, gradient = np.empty(n, np.float32), np.empty(n, np.float32)
+    summed, kept = np.empty(n, np.float32), np.ones(n, np.float32)
+    marks = np.zeros(items.shape[0] if seen_indptr.size > 0 else 0, np.uint8)
+    no_weights, no_sides = np.empty(0, np.float32), np.empty(0)
+    temperature32 = np.float32(temperature)
+    loss, pairs, correct, skipped = 0.0, 0.0, 0.0, 0.0
+    for g in range(first, last):
+        masked = False
+        for r in range(offsets[g], offsets[g + 1]):
+            place = r if whose == PAIR else g if whose == GROUP else 0
+            if whose == PAIR or r == offsets[g]:
+                summed[:] = np.float32(0.0)
+                masked = all_weights.size > 0
+                if marks.size > 0:
+                    user = users[g]
+                    for entry in range(seen_indptr[user], seen_indptr[user + 1]):
+                        marks[seen_items[entry]] = 1
+                for slot in range(n):
+                    item = negatives[place, slot]
+                    score = np.float32(0.0)
+                    if item < 0 or (marks.size > 0 and marks[item] != 0):
+                        masked = True
+                        kept[slot] = np.float32(0.0)
+                    else:
+                        kept[slot] = np.float32(1.0)
+                        if all_weights.size > 0:
+                            kept[slot] = all_weights[place, slot]
+                        if whose == BATCH:
+                            score = table[g, slot]
+                        else:
+                            for f in range(items.shape[1]):
+                                score += vectors[g, f] * items[item, f]
+                        if log_q.size > 0:
+                            score -= temperature32 * log_q[place, slot]
+                    scores[slot] = score
+                if marks.size > 0:
+                    user = users[g]
+                    for entry in range(seen_indptr[user], seen_indptr[user + 1]):
+                        marks[seen_items[entry]] = 0
+            positive_item = positives[r]
+            positive = np.float32(0.0)
+            for f in range(items.shape[1]):
+                positive += vectors[g, f] * items[positive_item, f]
+            value, slope = row_gradient(
+                kind,
+                parameters,
+                np.float64(positive),
+                scores,
+                positive_sides[r] if positive_sides.size > 0 else 0.0,
+                negative_sides[r] if negative_sides.size > 0 else no_sides,
+                kept if masked else no_weights,
+                gradient,
+            )
+            loss += value
+            slope32 = np.float32(slope)
+            touched[positive_item] = 1
+            for f in range(items.shape[1]):
+                by_vector[g, f] += slope32 * items[positive_item, f]
+                by_item[positive_item, f] += slope32 * vectors[g, f]
+            below, met = 0, n
+            for slot in range(n):
+                below += scores[slot] < positive
+            if masked:
+                met = 0
+                for slot in range(n):
+                    met += kept[slot] != np.float32(0.0)
+                    below -= kept[slot] == np.float32(0.0) and scores[slot] < positive
+            correct += below
+            pairs += met
+            skipped += n - met
+            for slot in range(n):
+                summed[slot] += gradient[slot]
+            if whose == BATCH or not (whose == PAIR or r == offsets[g + 1] - 1):
+                continue
+            for slot in range(n):
+                item = negatives[place, slot]
+                if item < 0:
+                    continue
+                touched[item] = 1
+                slope32 = summed[slot]
+                if slope32 != np.float32(0.0):
+                    for f in range(items.shape[1]):
+                        by_vector[g, f] += slope32 * items[item, f]
+                        by_item[item, f] += slope32 * vectors[g, f]
+        if whose == BATCH:
+            for slot in range(n):
+                table[g, slot] = summed[slot]
+    return loss, correct, pairs, skipped
+
+
+@kernel_fast
+def _add_rows(
+    rows: NDArray[np.int32], values: Matrix, gradients: Matrix, touched: NDArray[np.uint8]
+) -> None:
+    for index in range(rows.size):
+        row = rows[index]
+        if row >= 0:
+            touched[row] = 1
+            for f in range(values.shape[1]):
+                gradients[row, f] += values[index, f]

@@ -1,0 +1,194 @@
+"""A table of factors in training: its rows, their gradients in a batch, and the step they take.
+
+Each thread adds gradients to a lane of its own; a step sums the lanes in their order. So a result
+depends on the number of threads by rounding alone, and never on timing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recneg.jit import kernel_fast
+from recneg.parallel import map_tasks
+from recneg.training.optimizers import Optimizer, move_rows
+
+__all__ = ["Penalty", "Table", "unit_rows"]
+
+SMALLEST_NORM = 1e-12
+"""Norms are at least this, as in torch's `normalize`."""
+
+Matrix = NDArray[np.float32]
+
+TOUCHED, EVERY = "rows", "tables"
+Penalty = tuple[float, str]
+"""L2 decay, and where it holds: on the "rows" of a batch, each once, or on whole "tables"."""
+
+
+class Table:
+    """Factors with lanes for gradients.
+
+    Parameters
+    ----------
+    values : numpy.ndarray of float32, shape (num_rows, columns)
+        Changed in place.
+    moments : two arrays of float32
+        Of the optimiser; changed in place.
+    cosine : bool
+        Whether scores are made of the rows divided by their norms; gradients are by those then.
+    frozen : int
+        A column that is constant, as the ones of users beside item biases; -1 for none.
+    threads : int
+    """
+
+    def __init__(
+        self,
+        values: Matrix,
+        moments: tuple[Matrix, ...],
+        *,
+        cosine: bool,
+        frozen: int = -1,
+        threads: int = 1,
+    ) -> None:
+        self.values, self.moments, self.frozen, self.threads = values, moments, frozen, threads
+        self.cosine = cosine
+        self.scored = unit_rows(values) if cosine else values
+        """What scores are made of: the rows, or copies of length 1."""
+        self.gradients = np.zeros((threads, *values.shape), np.float32)
+        self.touched = np.zeros((threads, len(values)), np.uint8)
+
+    def finish(self, optimizer: Optimizer, penalty: Penalty, scale: float) -> float:
+        """Make one gradient by the rows of what the lanes have; return its squared length.
+
+        Parameters
+        ----------
+        optimizer : Optimizer
+        penalty : Penalty
+        scale : float
+            Multiplies what was added to the lanes, not the penalty.
+        """
+        decay, where = penalty
+        everywhere = where == EVERY and decay > 0
+
+        def finish(part: int) -> float:
+            return _finish(
+                *self._bounds(part), scale, decay, everywhere, optimizer.dense, self.frozen,
+                self.cosine, self.values, self.scored, self.gradients, self.touched,
+            )  # fmt: skip
+
+        return sum(map_tasks(finish, self.threads, self.threads))
+
+    def step(self, optimizer: Optimizer, rate: float, step: int, shrink: float = 1.0) -> None:
+        """Move the rows by `shrink` times the finished gradient, and clear it.
+
+        Parameters
+        ----------
+        optimizer : Optimizer
+        rate : float
+            The learning rate of this step.
+        step : int
+            From 1.
+        shrink : float
+        """
+
+        def move(part: int) -> None:
+            start, stop = self._bounds(part)
+            move_rows(
+                start, stop, optimizer.code, optimizer.parameters, rate, step, shrink, self.values,
+                self.gradients[0], self.touched[0], *self.moments,
+            )  # fmt: skip
+            _clear(start, stop, self.cosine, self.values, self.scored, self.gradients, self.touched)
+
+        map_tasks(move, self.threads, self.threads)
+
+    def _bounds(self, part: int) -> tuple[int, int]:
+        size = -(-len(self.values) // self.threads)
+        return min(part * size, len(self.values)), min((part + 1) * size, len(self.values))
+
+
+def unit_rows(values: Matrix) -> Matrix:
+    """Return the rows divided by their norms."""
+    norms = np.linalg.norm(values, axis=1, keepdims=True)
+    return np.asarray(values / np.maximum(norms, SMALLEST_NORM), np.float32)
+
+
+@kernel_fast
+def _finish(
+    start: int,
+    stop: int,
+    scale: float,
+    decay: float,
+    everywhere: bool,
+    dense: bool,
+    frozen: int,
+    cosine: bool,
+    values: Matrix,
+    scored: Matrix,
+    gradients: NDArray[np.float32],
+    touched: NDArray[np.uint8],
+) -> float:
+    """Leave the whole gradient of each row that is to move in lane 0, and mark the row there."""
+    columns = values.shape[1]
+    scale32, decay32 = np.float32(scale), np.float32(decay)
+    total = 0.0
+    for row in range(start, stop):
+        met = False
+        for lane in range(touched.shape[0]):
+            if touched[lane, row] != 0:
+                met = True
+                if lane > 0:
+                    for f in range(columns):
+                        gradients[0, row, f] += gradients[lane, row, f]
+                        gradients[lane, row, f] = np.float32(0.0)
+                    touched[lane, row] = 0
+        if not (met or everywhere):
+            touched[0, row] = dense
+            continue
+        touched[0, row] = 1
+        along, squares = np.float32(0.0), np.float32(0.0)
+        factor = scale32
+        if cosine:
+            for f in range(columns):
+                along += gradients[0, row, f] * scored[row, f]
+                squares += values[row, f] * values[row, f]
+            factor = scale32 / max(np.sqrt(squares), np.float32(SMALLEST_NORM))
+        added = np.float32(0.0)
+        for f in range(columns):
+            slope = factor * gradients[0, row, f]
+            if cosine:
+                slope -= factor * along * scored[row, f]
+            slope += decay32 * values[row, f]
+            gradients[0, row, f] = slope
+            added += slope * slope
+        if frozen >= 0:
+            added -= gradients[0, row, frozen] ** 2
+            gradients[0, row, frozen] = np.float32(0.0)
+        total += np.float64(added)
+    return total
+
+
+@kernel_fast
+def _clear(
+    start: int,
+    stop: int,
+    cosine: bool,
+    values: Matrix,
+    scored: Matrix,
+    gradients: NDArray[np.float32],
+    touched: NDArray[np.uint8],
+) -> None:
+    """Forget the gradients of the rows that moved, and renew what is scored of them."""
+    columns = values.shape[1]
+    for row in range(start, stop):
+        if touched[0, row] == 0:
+            continue
+        touched[0, row] = 0
+        for f in range(columns):
+            gradients[0, row, f] = np.float32(0.0)
+        if cosine:
+            squares = np.float32(0.0)
+            for f in range(columns):
+                squares += values[row, f] * values[row, f]
+            inverse = np.float32(1.0) / max(np.sqrt(squares), np.float32(SMALLEST_NORM))
+            for f in range(columns):
+                scored[row, f] = inverse * values[row, f]

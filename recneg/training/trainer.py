@@ -1,0 +1,227 @@
+"""What trainers of factor models share: fit with validation, early stop, checkpoints, progress."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from inspect import signature
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recneg.errors import InvalidDataError
+from recneg.evaluation import evaluate
+from recneg.interactions import Interactions
+from recneg.keys import Key
+from recneg.parallel import get_num_threads
+from recneg.splits import carve_validation
+from recneg.training.factor_model import FactorModel, as_interactions
+from recneg.training.fingerprint import fingerprint
+from recneg.training.fused import random_factors
+from recneg.training.negatives import NegativeSource, SamplerLike
+from recneg.training.options import RunOptions
+from recneg.training.progress import epoch_progress
+from recneg.training.state import Epoch, Factors, TrainingState
+from recneg.training.streams import CARVE, FOLLOW, INIT, MINE, NEGATIVES
+
+if TYPE_CHECKING:
+    from recneg.mining.miner import Miner
+
+__all__ = ["Engine", "Trainer", "random_start"]
+
+
+class Engine(Protocol):
+    """What runs the epochs of one `fit`."""
+
+    def epoch(self, state: TrainingState) -> Epoch:
+        """Train for one epoch and return its record."""
+
+
+class Trainer(FactorModel):
+    """A factor model that is trained epoch by epoch with sampled negatives.
+
+    Attributes
+    ----------
+    history : list of Epoch
+    resumed_epochs : int
+        Epochs that the last `fit` found in its checkpoint.
+    """
+
+    options: RunOptions
+    sampler: SamplerLike
+    mining: Miner | None
+
+    def _ready(self, sampler: SamplerLike, mining: Miner | None, num_threads: int) -> None:
+        """Set what every trainer starts with."""
+        if num_threads < 0:
+            raise InvalidDataError(f"num_threads must not be negative; got {num_threads}")
+        self.num_threads = num_threads
+        self.sampler = sampler
+        self.mining = mining
+        self.history: list[Epoch] = []
+        self.resumed_epochs = 0
+        self.run = {}
+
+    def __repr__(self) -> str:
+        values = self._manifest()
+        named = [name for name in signature(type(self)).parameters if name in values]
+        return f"{self.name}({', '.join(f'{name}={values[name]!r}' for name in named)})"
+
+    @abstractmethod
+    def _engine(
+        self, train: Interactions, source: NegativeSource, key: Key, threads: int
+    ) -> Engine: ...
+
+    @abstractmethod
+    def _initial(self, train: Interactions, key: Key) -> Factors: ...
+
+    def _source(self, train: Interactions) -> NegativeSource:
+        return NegativeSource(self.sampler, self.mining, train, self.options.num_negatives)
+
+    def _made_of(self, train: Interactions, source: NegativeSource) -> dict[str, Any]:
+        """Return what a checkpoint may be resumed with alone."""
+        return {
+            "model": self.name,
+            "options": self._manifest(),
+            "sampler": f"{source!r} {source.fingerprint}",
+            "data": fingerprint(train),
+        }
+
+    # -- training ------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        user_items: Any,
+        show_progress: bool = True,
+        callback: Callable[[Epoch], None] | None = None,
+        *,
+        validation: Interactions | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+    ) -> Self:
+        """Train from scratch, or go on from a checkpoint.
+
+        Parameters
+        ----------
+        user_items : Interactions or SciPy sparse matrix, users x items
+        show_progress : bool, default True
+        callback : callable, optional
+            Called with the `Epoch` after each one.
+        validation : Interactions, optional
+            Held-out data of the same users and items; NDCG@20 on it is computed every
+            `evaluate_every` epochs. Never give test data.
+        checkpoint : path, optional
+            Written every `evaluate_every` epochs. If the file is there at the start, training goes
+            on from it, with the same options and data only; with one thread, to the same bits.
+
+        Raises
+        ------
+        NoNegativeError
+            If a user with interactions has no item that the sampler may draw.
+        FloatingPointError
+            If the factors overflow, naming the epoch and the learning rate.
+        """
+        data = as_interactions(user_items)
+        options, key = self.options, Key(self.options.seed)
+        train = data
+        if validation is None and options.patience is not None:
+            train, validation = carve_validation(
+                data, options.validation_fraction, key=key.fold_in(CARVE)
+            )
+        if validation is not None and (validation.num_users, validation.num_items) != (
+            data.num_users,
+            data.num_items,
+        ):
+            raise InvalidDataError(
+                f"validation must have the users and items of user_items; got {validation!r}"
+            )
+        if options.patience is not None and len(validation or ()) == 0:
+            raise InvalidDataError(
+                "patience must have validation interactions, given or carved from the data; "
+                f"got none from {data!r}"
+            )
+        if len(train) == 0:
+            raise InvalidDataError("there must be at least one interaction to train on; got none")
+        source = self._source(train)
+        state = TrainingState(self._initial(train, key.fold_in(INIT)))
+        made_of: dict[str, Any] = {}
+        if checkpoint is not None:
+            made_of = self._made_of(train, source)
+            if Path(checkpoint).exists():
+                state = TrainingState.read(checkpoint, made_of)
+        self.resumed_epochs = len(state.history)
+        engine = self._engine(train, source, key, self.num_threads or get_num_threads())
+        with epoch_progress(self.name, options.epochs, len(state.history), show_progress) as report:
+            while len(state.history) < options.epochs and not state.exhausted(options.patience):
+                epoch = engine.epoch(state)
+                due = epoch.epoch % options.evaluate_every == 0 or epoch.epoch == options.epochs
+                if validation is not None and due:
+                    self._adopt(state)
+                    score = evaluate(self, train, validation, k=20, metrics=["ndcg"]).mean(
+                        "ndcg@20"
+                    )
+                    epoch = epoch._replace(validation=score)
+                    state.judge(score, options.plateau)
+                state.history.append(epoch)
+                if checkpoint is not None and due:
+                    state.write(checkpoint, made_of)
+                report(epoch)
+                if callback is not None:
+                    self._adopt(state)
+                    callback(epoch)
+        if options.patience is not None and state.best is not None:
+            state.factors = state.best
+        self._adopt(state)
+        self._seen = data
+        return self
+
+    def negatives(self, user_items: Any) -> NDArray[np.int64]:
+        """Return what the run's sampler and mining give at the present factors.
+
+        One pass under the key of the epoch that would come next. For a sampler that neither
+        follows a model or a batch nor is mined, it is that epoch's. In training, batches are made
+        of users in shuffled order, scores change from block to block, and a law that is rebuilt
+        every few epochs may lag behind; here batches follow the order of the users, and the law and
+        all scores are of the present factors.
+
+        Parameters
+        ----------
+        user_items : Interactions or SciPy sparse matrix, users x items
+            What the model was trained on.
+
+        Returns
+        -------
+        numpy.ndarray of int64, shape (num_interactions, num_negatives)
+            Row r holds those of interaction r; -1 for none.
+        """
+        self._require_fitted()
+        train, key = as_interactions(user_items), Key(self.options.seed)
+        shape = (len(self._user_factors), len(self._item_factors))
+        if (train.num_users, train.num_items) != shape:
+            raise InvalidDataError(
+                f"user_items must have the users and items of the model, {shape}; got {train!r}"
+            )
+        source = self._source(train)
+        state = TrainingState((self._user_factors, self._item_factors, self._item_biases))
+        state.history = self.history
+        number = len(self.history)
+        source.follow(state, key.fold_in(FOLLOW))
+        draws, choices = (key.fold_in(part).fold_in(number) for part in (NEGATIVES, MINE))
+        return source.epoch(state, draws, choices)
+
+    def _adopt(self, state: TrainingState) -> None:
+        self._user_factors, self._item_factors, self._item_biases = state.factors
+        self.history = state.history
+
+
+def random_start(
+    train: Interactions, factors: int, deviation: float, item_bias: bool, key: Key
+) -> Factors:
+    """Return random factors of users and items, and biases of 0."""
+    users, items = (
+        random_factors(size, factors, deviation, key.fold_in(side))
+        for side, size in enumerate((train.num_users, train.num_items))
+    )
+    return users, items, np.zeros(train.num_items * item_bias, np.float32)
