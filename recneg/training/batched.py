@@ -17,6 +17,7 @@ from recneg.interactions import Interactions
 from recneg.keys import Key, random_bits
 from recneg.losses import Loss
 from recneg.training.negatives import Drawn, NegativeSource
+from recneg.training.optimizers import Optimizer
 from recneg.training.options import FactorizationOptions
 from recneg.training.record import Totals, overflow, record
 from recneg.training.scoring import BATCH, GROUP, PAIR, Batch, score_batch
@@ -152,11 +153,15 @@ class BatchPlan:
         key = self.key.fold_in(DROP).fold_in(epoch)
         return dropout_masks(visit.marks, columns, self.options.dropout, key)
 
-    def rate(self, state: TrainingState) -> float:
-        """Return the learning rate of the next epoch."""
-        epoch = len(state.history)
-        decayed = self.options.learning_rate * self.options.learning_rate_decay**epoch
-        return decayed * state.rate_scale
+    def rates(self, state: TrainingState, done: float) -> tuple[float, float]:
+        """Return the learning rates of users and items where a share `done` of an epoch is over."""
+        options, epoch = self.options, len(state.history)
+        factor = options.learning_rate_decay**epoch * state.rate_scale
+        if options.schedule == "cosine":
+            passed = min((epoch + done) / max(options.epochs, 1), 1.0)
+            factor *= 0.5 * (1.0 + np.cos(np.pi * passed))
+        of_users = options.user_optimizer.learning_rate
+        return of_users * factor, options.optimizer.learning_rate * factor
 
 
 class BatchedEngine:
@@ -187,8 +192,11 @@ class BatchedEngine:
             items = np.hstack((items, biases[:, None]))
             state.factors = users[:, :-1], items[:, :-1], items[:, -1]
         of_users, of_items = (
-            _moments(options, state, name, values)
-            for name, values in (("user", users), ("item", items))
+            _moments(optimizer, state, name, values)
+            for optimizer, name, values in (
+                (options.user_optimizer, "user", users),
+                (options.optimizer, "item", items),
+            )
         )
         self._views = state.factors
         self._pair = (
@@ -213,8 +221,7 @@ class BatchedEngine:
         users, items = self._tables(state)
         plan.source.follow(state, plan.key.fold_in(FOLLOW))
         plan.sides.follow(users.scored, items.scored, number, plan.key.fold_in(SIDES))
-        rate = plan.rate(state)
-        total = Totals()
+        total, done = Totals(), 0
         # lanes multiply matrices side by side: more threads inside BLAS would only wait for cores
         with threadpool_limits(1, "blas"):
             for index, visit in enumerate(plan.visits(number)):
@@ -223,41 +230,48 @@ class BatchedEngine:
                 mine = UserVectors(users, visit.groups, masks)
                 by_vector = np.zeros_like(mine.vectors)
                 found = score_batch(plan.loss, batch, mine.vectors, items, by_vector)
+                rates = plan.rates(state, done / len(plan.train))
                 if not np.isfinite(found.loss):
-                    raise overflow(state, rate)
+                    raise overflow(state, rates[1])
                 mine.add_gradients(by_vector)
-                total = total.plus(found)
+                total, done = total.plus(found), done + len(visit.rows)
                 state.steps += 1
-                _step(users, items, options, rate, state.steps, len(visit.rows))
+                _step(users, items, options, rates, state.steps, len(visit.rows))
         if not (np.isfinite(users.values.sum()) and np.isfinite(items.values.sum())):
-            raise overflow(state, rate)
+            raise overflow(state, options.optimizer.learning_rate)
         return record(state, total, len(plan.train), time.perf_counter() - started)
 
 
 def _step(
-    users: Table, items: Table, options: FactorizationOptions, rate: float, step: int, size: int
+    users: Table,
+    items: Table,
+    options: FactorizationOptions,
+    rates: tuple[float, float],
+    step: int,
+    size: int,
 ) -> None:
     scale = 1.0 / size if options.reduction == "mean" else 1.0
-    squares = 0.0
-    for table, decay in (
-        (users, options.user_regularization),
-        (items, options.item_regularization),
-    ):
-        squares += table.finish(options.optimizer, (decay, options.regularized), scale)
+    sides = (
+        (users, options.user_optimizer, options.user_regularization, rates[0]),
+        (items, options.optimizer, options.item_regularization, rates[1]),
+    )
+    squares = sum(
+        table.finish(optimizer, (decay, options.regularized), scale)
+        for table, optimizer, decay, _ in sides
+    )
     shrink = 1.0
     if options.max_norm is not None:
         shrink = min(1.0, options.max_norm / (float(np.sqrt(squares)) + 1e-6))
-    for table in (users, items):
-        table.step(options.optimizer, rate, step, shrink)
+    for table, optimizer, _, rate in sides:
+        table.step(optimizer, rate, step, shrink)
 
 
 def _moments(
-    options: FactorizationOptions, state: TrainingState, name: str, values: Matrix
+    optimizer: Optimizer, state: TrainingState, name: str, values: Matrix
 ) -> tuple[Matrix, ...]:
     names = [f"{name}_moment{number}" for number in range(2)]
     if names[0] not in state.moments:
-        fresh = options.optimizer.moments(*values.shape)
-        state.moments |= dict(zip(names, fresh, strict=True))
+        state.moments |= dict(zip(names, optimizer.moments(*values.shape), strict=True))
     return tuple(state.moments[each] for each in names)
 
 

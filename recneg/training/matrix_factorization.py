@@ -43,6 +43,10 @@ class MatrixFactorization(Trainer):
     score : {"dot", "cosine"}
         Losses with a temperature or a margin are made for cosines.
     optimizer : Optimizer, default Adagrad(0.1, rowwise=True)
+    user_optimizer : Optimizer, optional
+        Of the users' table. Default: `optimizer`.
+    schedule : {"constant", "cosine"}
+        Whether the learning rate falls to 0 over `epochs`, along half a cosine, step by step.
     learning_rate_decay : float, default 1.0
         Factor on the learning rate after every epoch.
     plateau_factor : float, default 1.0
@@ -118,6 +122,8 @@ class MatrixFactorization(Trainer):
         loss: Loss | None = None,
         score: str = "dot",
         optimizer: Optimizer | None = None,
+        user_optimizer: Optimizer | None = None,
+        schedule: str = "constant",
         learning_rate_decay: float = 1.0,
         plateau_factor: float = 1.0,
         regularization: float = 0.0,
@@ -151,12 +157,15 @@ class MatrixFactorization(Trainer):
         self.loss = BPRLoss() if loss is None else loss
         if not isinstance(self.loss, Loss):
             raise InvalidDataError(f"loss must be a Loss, such as BPRLoss(); got {loss!r}")
+        optimizer = Adagrad(0.1, rowwise=True) if optimizer is None else optimizer
         self.propensity, self.thresholds = propensity, thresholds or Thresholds()
         self.options: FactorizationOptions = checked(
             FactorizationOptions,
             factors=factors,
             score=score,
-            optimizer=Adagrad(0.1, rowwise=True) if optimizer is None else optimizer,
+            optimizer=optimizer,
+            user_optimizer=optimizer if user_optimizer is None else user_optimizer,
+            schedule=schedule,
             learning_rate_decay=learning_rate_decay,
             plateau_factor=plateau_factor,
             user_regularization=decay(user_regularization),
@@ -189,12 +198,10 @@ class MatrixFactorization(Trainer):
         self._ready(sampler, mining, num_threads)
 
     def _manifest(self) -> dict[str, Any]:
-        options = {
-            name: value for name, value in self.options.model_dump().items() if name != "optimizer"
-        }
-        return options | {
+        return self.options.model_dump() | {
             "loss": _described(self.loss),
             "optimizer": _described(self.options.optimizer),
+            "user_optimizer": _described(self.options.user_optimizer),
             "thresholds": asdict(self.thresholds),
         }
 
@@ -203,6 +210,7 @@ class MatrixFactorization(Trainer):
         return options | {
             "loss": _rebuilt(recneg.losses, options["loss"]),
             "optimizer": _rebuilt(recneg.training.optimizers, options["optimizer"]),
+            "user_optimizer": _rebuilt(recneg.training.optimizers, options["user_optimizer"]),
             "thresholds": Thresholds(**options["thresholds"]),
         }
 

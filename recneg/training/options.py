@@ -53,6 +53,8 @@ class FactorizationOptions(RunOptions):
 
     score: Literal["dot", "cosine"]
     optimizer: InstanceOf[Optimizer]
+    user_optimizer: InstanceOf[Optimizer]
+    schedule: Literal["constant", "cosine"]
     user_regularization: Decay
     item_regularization: Decay
     regularized: Literal["rows", "tables"]
@@ -65,11 +67,6 @@ class FactorizationOptions(RunOptions):
     max_norm: Rate | None
     item_bias: bool
     plateau_factor: Annotated[float, Field(gt=0, le=1)]
-
-    @property
-    def learning_rate(self) -> float:
-        """That of the first step."""
-        return self.optimizer.learning_rate
 
     @property
     def plateau(self) -> float:
