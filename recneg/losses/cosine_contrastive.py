@@ -18,7 +18,7 @@ from recneg.mining.candidates import check_number
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["CosineContrastiveLoss", "cosine_contrastive_row"]
+__all__ = ["CosineContrastiveLoss", "cosine_contrastive_of", "mean_excess"]
 
 
 @dataclass(frozen=True)
@@ -54,21 +54,22 @@ class CosineContrastiveLoss(Loss):
 
 
 @kernel
-def cosine_contrastive_row(
-    parameters: tuple[float, ...],
-    positive: float,
-    negatives: Any,
-    weights: Any,
-    gradients: Any,
-) -> tuple[float, float]:
-    """Fill d loss / d s_j; return the loss and d loss / d s_pos."""
+def mean_excess(
+    parameters: tuple[float, ...], negatives: Any, weights: Any, gradients: Any
+) -> float:
+    """Return the term of the negatives, ``weight mean_j max(0, s_j - margin)``; fill its slopes."""
     share = parameters[1] / max(count_kept(weights, negatives.size), 1.0)
-    loss = 1.0 - positive
+    total = 0.0
     for j in range(negatives.size):
-        gradients[j] = 0.0
         excess = np.float64(negatives[j]) - parameters[0]
-        weight = weight_at(weights, j)
-        if weight != 0.0 and excess > 0.0:
-            loss += share * weight * excess
-            gradients[j] = share * weight
-    return loss, -1.0
+        slope = share * weight_at(weights, j) if excess > 0.0 else 0.0
+        gradients[j] = slope
+        if slope != 0.0:  # a masked score may be infinite
+            total += slope * excess
+    return total
+
+
+@kernel
+def cosine_contrastive_of(positive: float, summary: float) -> tuple[float, float, float]:
+    """Return the loss, and its slopes by the positive's score and the negatives' term."""
+    return 1.0 - positive + summary, -1.0, 1.0

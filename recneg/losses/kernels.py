@@ -14,7 +14,7 @@ from recneg.losses.base import Loss, Sides
 from recneg.losses.bpr import bpr_row
 from recneg.losses.bpr_max import bpr_max_row
 from recneg.losses.contrastive import contrastive_row
-from recneg.losses.cosine_contrastive import cosine_contrastive_row
+from recneg.losses.cosine_contrastive import cosine_contrastive_of, mean_excess
 from recneg.losses.gbce import gbce_row
 from recneg.losses.hinge import cml_row, warp_row
 from recneg.losses.nbpo import flips_row
@@ -22,11 +22,64 @@ from recneg.losses.pointwise import logistic_row, squared_row
 from recneg.losses.psl import psl_row
 from recneg.losses.relmf import rel_mf_row
 from recneg.losses.self_adversarial import self_adversarial_row
-from recneg.losses.sl_at_k import sl_at_k_row
-from recneg.losses.softmax import bsl_row, sampled_softmax_row, softmax_loss_row
+from recneg.losses.sl_at_k import sl_at_k_of
+from recneg.losses.softmax import bsl_sum, log_sum_exp, sampled_softmax_of, softmax_loss_of
 from recneg.losses.ubpr import ubpr_row
 
-__all__ = ["ScoreGradients", "row_gradient", "score_gradients"]
+__all__ = [
+    "ScoreGradients",
+    "row_gradient",
+    "row_of_summary",
+    "score_gradients",
+    "summarise",
+    "summarises",
+]
+
+
+@kernel
+def summarises(kind: int) -> bool:
+    """Tell whether a loss knows its negatives by one number, the same for every positive.
+
+    Then the positives that share negatives share most of the work: `summarise` once, and
+    `row_of_summary` for each.
+    """
+    return kind in (
+        kinds.COSINE_CONTRASTIVE,
+        kinds.SAMPLED_SOFTMAX,
+        kinds.SOFTMAX,
+        kinds.BSL,
+        kinds.SL_AT_K,
+    )
+
+
+@kernel
+def summarise(
+    kind: int, parameters: tuple[float, ...], negatives: Any, weights: Any, gradients: Any
+) -> float:
+    """Return the number that stands for the negatives; fill its derivatives by their scores."""
+    if kind == kinds.COSINE_CONTRASTIVE:
+        return mean_excess(parameters, negatives, weights, gradients)
+    if kind == kinds.BSL:
+        return bsl_sum(parameters, negatives, weights, gradients)
+    return log_sum_exp(parameters, negatives, weights, gradients)
+
+
+@kernel
+def row_of_summary(
+    kind: int,
+    parameters: tuple[float, ...],
+    positive: float,
+    positive_side: float,
+    summary: float,
+) -> tuple[float, float, float]:
+    """Return the loss of one positive, and its derivatives by its score and by the summary."""
+    if kind == kinds.COSINE_CONTRASTIVE:
+        return cosine_contrastive_of(positive, summary)
+    if kind == kinds.SAMPLED_SOFTMAX:
+        return sampled_softmax_of(parameters, positive, summary)
+    if kind == kinds.SL_AT_K:
+        return sl_at_k_of(parameters, positive, positive_side, summary)
+    return softmax_loss_of(parameters, positive, summary)
 
 
 @kernel
@@ -56,6 +109,14 @@ def row_gradient(
     gradients : float32 or float64 array, shape (n,)
         Written; 0 where masked.
     """
+    if summarises(kind):
+        summary = summarise(kind, parameters, negatives, weights, gradients)
+        loss, by_positive, by_summary = row_of_summary(
+            kind, parameters, positive, positive_side, summary
+        )
+        for j in range(negatives.size):
+            gradients[j] *= by_summary
+        return loss, by_positive
     if kind == kinds.BPR:
         return bpr_row(parameters, positive, negatives, weights, gradients)
     if kind == kinds.LOGISTIC:
@@ -78,18 +139,8 @@ def row_gradient(
         return ubpr_row(
             parameters, positive, negatives, positive_side, negative_sides, weights, gradients
         )
-    if kind == kinds.COSINE_CONTRASTIVE:
-        return cosine_contrastive_row(parameters, positive, negatives, weights, gradients)
     if kind == kinds.BPR_MAX:
         return bpr_max_row(parameters, positive, negatives, weights, gradients)
-    if kind == kinds.SAMPLED_SOFTMAX:
-        return sampled_softmax_row(parameters, positive, negatives, weights, gradients)
-    if kind == kinds.SOFTMAX:
-        return softmax_loss_row(parameters, positive, negatives, weights, gradients)
-    if kind == kinds.BSL:
-        return bsl_row(parameters, positive, negatives, weights, gradients)
-    if kind == kinds.SL_AT_K:
-        return sl_at_k_row(parameters, positive, negatives, positive_side, weights, gradients)
     if kind == kinds.PSL:
         return psl_row(parameters, positive, negatives, weights, gradients)
     if kind == kinds.CONTRASTIVE:

@@ -13,13 +13,13 @@ from recneg.jit import kernel
 from recneg.losses import kinds
 from recneg.losses.base import Loss
 from recneg.losses.rows import Rows
-from recneg.losses.scalars import sigmoid, softmax_row
+from recneg.losses.scalars import sigmoid
 from recneg.mining.candidates import check_count, check_number, detached
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["SLAtKLoss", "sl_at_k_row", "top_k_thresholds"]
+__all__ = ["SLAtKLoss", "sl_at_k_of", "top_k_thresholds"]
 
 
 @dataclass(frozen=True)
@@ -104,21 +104,14 @@ def top_k_thresholds(
 
 
 @kernel
-def sl_at_k_row(
-    parameters: tuple[float, ...],
-    positive: float,
-    negatives: Any,
-    threshold: float,
-    weights: Any,
-    gradients: Any,
-) -> tuple[float, float]:
-    """Fill d loss / d s_j; return the loss and d loss / d s_pos."""
+def sl_at_k_of(
+    parameters: tuple[float, ...], positive: float, threshold: float, summary: float
+) -> tuple[float, float, float]:
+    """Return the loss, and its slopes by the positive's score and the log-sum-exp."""
+    if summary == -np.inf:
+        return 0.0, 0.0, 0.0
     scale, steep = 1.0 / parameters[0], 1.0 / parameters[1]
-    total = softmax_row(negatives, positive, scale, weights, gradients)
-    if total == -np.inf:
-        return 0.0, 0.0
     excess = steep * (positive - threshold)
     weight = sigmoid(excess)
-    for j in range(negatives.size):
-        gradients[j] *= scale * weight
-    return weight * total, weight * (steep * sigmoid(-excess) * total - scale)
+    total = summary - scale * positive
+    return weight * total, weight * (steep * sigmoid(-excess) * total - scale), weight

@@ -22,9 +22,10 @@ __all__ = [
     "BSLLoss",
     "SampledSoftmaxLoss",
     "SoftmaxLoss",
-    "bsl_row",
-    "sampled_softmax_row",
-    "softmax_loss_row",
+    "bsl_sum",
+    "log_sum_exp",
+    "sampled_softmax_of",
+    "softmax_loss_of",
 ]
 
 
@@ -130,55 +131,45 @@ class BSLLoss(Loss):
 
 
 @kernel
-def sampled_softmax_row(
-    parameters: tuple[float, ...],
-    positive: float,
-    negatives: Any,
-    weights: Any,
-    gradients: Any,
-) -> tuple[float, float]:
-    """Fill d loss / d s_j; return the loss and d loss / d s_pos."""
+def log_sum_exp(
+    parameters: tuple[float, ...], negatives: Any, weights: Any, gradients: Any
+) -> float:
+    """Return ``ln sum_j exp(s_j / t)``, -inf without negatives, and fill its slopes."""
     scale = 1.0 / parameters[0]
-    total = softmax_row(negatives, positive, scale, weights, gradients)
-    slope = scale * sigmoid(total)
-    for j in range(negatives.size):
-        gradients[j] *= slope
-    return softplus(total), -slope
-
-
-@kernel
-def softmax_loss_row(
-    parameters: tuple[float, ...],
-    positive: float,
-    negatives: Any,
-    weights: Any,
-    gradients: Any,
-) -> tuple[float, float]:
-    """Fill d loss / d s_j; return the loss and d loss / d s_pos."""
-    scale = 1.0 / parameters[0]
-    total = softmax_row(negatives, positive, scale, weights, gradients)
-    if total == -np.inf:
-        return 0.0, 0.0
+    total = softmax_row(negatives, 0.0, scale, weights, gradients)
     for j in range(negatives.size):
         gradients[j] *= scale
-    return total, -scale
+    return total
 
 
 @kernel
-def bsl_row(
-    parameters: tuple[float, ...],
-    positive: float,
-    negatives: Any,
-    weights: Any,
-    gradients: Any,
-) -> tuple[float, float]:
-    """Fill d loss / d s_j; return the loss and d loss / d s_pos."""
-    scale, exponent = 1.0 / parameters[0], parameters[1]
-    total = softmax_row(negatives, 0.0, scale, weights, gradients)
-    if total == -np.inf:
-        return 0.0, 0.0
-    if parameters[2] > 0:
+def sampled_softmax_of(
+    parameters: tuple[float, ...], positive: float, summary: float
+) -> tuple[float, float, float]:
+    """Return the loss, and its slopes by the positive's score and the log-sum-exp."""
+    scale = 1.0 / parameters[0]
+    gap = summary - scale * positive
+    slope = sigmoid(gap)
+    return softplus(gap), -scale * slope, slope
+
+
+@kernel
+def softmax_loss_of(
+    parameters: tuple[float, ...], positive: float, summary: float
+) -> tuple[float, float, float]:
+    """Return the loss, and its slopes by the positive's score and the log-sum-exp."""
+    if summary == -np.inf:
+        return 0.0, 0.0, 0.0
+    scale = 1.0 / parameters[0]
+    return summary - scale * positive, -scale, 1.0
+
+
+@kernel
+def bsl_sum(parameters: tuple[float, ...], negatives: Any, weights: Any, gradients: Any) -> float:
+    """Return ``e ln sum_j exp(s_j / t)``, or of the mean, and fill its slopes."""
+    total = log_sum_exp(parameters, negatives, weights, gradients)
+    if total > -np.inf and parameters[2] > 0:
         total -= np.log(count_kept(weights, negatives.size))
     for j in range(negatives.size):
-        gradients[j] *= exponent * scale
-    return exponent * total - scale * positive, -scale
+        gradients[j] *= parameters[1]
+    return parameters[1] * total

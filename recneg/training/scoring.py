@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from recneg.jit import kernel_fast
 from recneg.losses import Loss
-from recneg.losses.kernels import row_gradient
+from recneg.losses.kernels import row_gradient, row_of_summary, summarise, summarises
 from recneg.parallel import map_tasks
 from recneg.training.record import Totals
 from recneg.training.tables import Matrix, Table
@@ -150,9 +150,12 @@ def _score_groups(
     marks = np.zeros(items.shape[0] if seen_indptr.size > 0 else 0, np.uint8)
     no_weights, no_sides = np.empty(0, np.float32), np.empty(0)
     temperature32 = np.float32(temperature)
+    # where positives share negatives and the loss knows these by one number, it is found once
+    at_once = whose != PAIR and summarises(kind)
+    summary = 0.0
     loss, pairs, correct, skipped = 0.0, 0.0, 0.0, 0.0
     for g in range(first, last):
-        masked = False
+        masked, shares = False, 0.0
         for r in range(offsets[g], offsets[g + 1]):
             place = r if whose == PAIR else g if whose == GROUP else 0
             if whose == PAIR or r == offsets[g]:
@@ -188,16 +191,27 @@ def _score_groups(
             positive = np.float32(0.0)
             for f in range(items.shape[1]):
                 positive += vectors[g, f] * items[positive_item, f]
-            value, slope = row_gradient(
-                kind,
-                parameters,
-                np.float64(positive),
-                scores,
-                positive_sides[r] if positive_sides.size > 0 else 0.0,
-                negative_sides[r] if negative_sides.size > 0 else no_sides,
-                kept if masked else no_weights,
-                gradient,
-            )
+            side = positive_sides[r] if positive_sides.size > 0 else 0.0
+            if at_once:
+                if r == offsets[g]:
+                    summary = summarise(
+                        kind, parameters, scores, kept if masked else no_weights, gradient
+                    )
+                value, slope, share = row_of_summary(
+                    kind, parameters, np.float64(positive), side, summary
+                )
+                shares += share
+            else:
+                value, slope = row_gradient(
+                    kind,
+                    parameters,
+                    np.float64(positive),
+                    scores,
+                    side,
+                    negative_sides[r] if negative_sides.size > 0 else no_sides,
+                    kept if masked else no_weights,
+                    gradient,
+                )
             loss += value
             slope32 = np.float32(slope)
             touched[positive_item] = 1
@@ -215,8 +229,12 @@ def _score_groups(
             correct += below
             pairs += met
             skipped += n - met
-            for slot in range(n):
-                summed[slot] += gradient[slot]
+            if not at_once:
+                for slot in range(n):
+                    summed[slot] += gradient[slot]
+            elif r == offsets[g + 1] - 1:
+                for slot in range(n):
+                    summed[slot] = np.float32(shares) * gradient[slot]
             if whose == BATCH or not (whose == PAIR or r == offsets[g + 1] - 1):
                 continue
             for slot in range(n):

@@ -1,0 +1,146 @@
+"""Scores and losses of a batch in torch: any loss, any device, with autograd."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from recneg.losses import Loss, Sides
+from recneg.training.record import Totals
+from recneg.training.scoring import BATCH, GROUP, PAIR, Batch
+
+__all__ = ["DeviceBatch", "batch_losses"]
+
+_INDEX = torch.int64
+
+
+class DeviceBatch(NamedTuple):
+    """A `Batch` as tensors; what has no negative is masked and holds item 0.
+
+    Attributes
+    ----------
+    whose : int
+        `PAIR`, `GROUP` or `BATCH`.
+    users : torch.Tensor of int64, shape (num_groups,)
+    owners : torch.Tensor of int64, shape (num_positives,)
+        The group of each positive.
+    positives : torch.Tensor of int64, shape (num_positives,)
+    negatives : torch.Tensor of int64, shape (m, n)
+    present : torch.Tensor of bool, shape (m, n)
+        Whether there is a negative.
+    mask : torch.Tensor of bool, shape (num_positives, n)
+        Whether it counts.
+    weights : torch.Tensor of float32, shape (num_positives, n), or None
+    shift : torch.Tensor of float32, shape (m, n), or None
+        The temperature times log q, finite.
+    sides : Sides
+    """
+
+    whose: int
+    users: torch.Tensor
+    owners: torch.Tensor
+    positives: torch.Tensor
+    negatives: torch.Tensor
+    present: torch.Tensor
+    mask: torch.Tensor
+    weights: torch.Tensor | None
+    shift: torch.Tensor | None
+    sides: Sides
+
+    @classmethod
+    def of(cls, batch: Batch, device: torch.device | str) -> DeviceBatch:
+        """Move a batch to a device."""
+
+        def put(array: NDArray[np.generic], kind: torch.dtype | None = None) -> torch.Tensor:
+            return torch.as_tensor(array).to(device, kind)
+
+        counts = np.diff(batch.offsets)
+        owners = np.repeat(np.arange(len(counts)), counts)
+        present = batch.negatives >= 0
+        places = {PAIR: np.arange(len(owners)), GROUP: owners, BATCH: np.zeros_like(owners)}
+        mask = present[places[batch.whose]]
+        if batch.seen[0].size:
+            mask &= ~_seen(batch)[owners]
+        shift = None
+        if batch.log_q.size:
+            shift = put(np.where(present, np.float32(batch.temperature) * batch.log_q, 0))
+        sides = (
+            put(side) if side.size else None for side in (batch.positive_sides, batch.negative_sides)
+        )
+        return cls(
+            batch.whose,
+            put(batch.users, _INDEX),
+            put(owners, _INDEX),
+            put(batch.positives, _INDEX),
+            put(np.maximum(batch.negatives, 0), _INDEX),
+            put(present),
+            put(mask & (batch.weights != 0) if batch.weights.size else mask),
+            put(batch.weights) if batch.weights.size else None,
+            shift,
+            Sides(*sides),
+        )
+
+    def items(self) -> torch.Tensor:
+        """Return all items of the batch, with repeats."""
+        return torch.cat((self.positives, self.negatives[self.present]))
+
+
+def batch_losses(
+    loss: Loss,
+    batch: DeviceBatch,
+    vectors: torch.Tensor,
+    factors: torch.Tensor,
+    places: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, Totals]:
+    """Return the loss of each positive, (num_positives,), and the sums of the batch.
+
+    Parameters
+    ----------
+    loss : Loss
+    batch : DeviceBatch
+    vectors : torch.Tensor of float32, shape (num_groups, d)
+        Of the users, as they are scored: of length 1 for cosines.
+    factors : torch.Tensor of float32, shape (rows, d)
+        Of the items, likewise.
+    places : torch.Tensor of int64, shape (num_items,), optional
+        The row of each item of the batch, where `factors` holds only some.
+    """
+    positives, negatives = batch.positives, batch.negatives
+    if places is not None:
+        positives, negatives = places[positives], places[negatives]
+    own = (vectors[batch.owners] * factors[positives]).sum(1)
+    if batch.whose == BATCH:
+        others = vectors @ factors[negatives[0]].T
+    else:
+        mine = vectors[batch.owners] if batch.whose == PAIR else vectors
+        others = torch.einsum("gd,gnd->gn", mine, factors[negatives])
+    if batch.shift is not None:
+        others = others - batch.shift
+    if batch.whose != PAIR:
+        others = others[batch.owners]
+    weights = batch.weights if loss.weighted else None
+    losses = loss(own, others, mask=batch.mask, weights=weights, sides=batch.sides)
+    with torch.no_grad():
+        below = (others < own[:, None]) & batch.mask
+        counted = batch.mask.sum()
+        sums = [losses.double().sum(), below.sum(), counted, batch.mask.numel() - counted]
+        totals = Totals(*torch.stack([each.double() for each in sums]).tolist())
+    return losses, totals
+
+
+def _seen(batch: Batch) -> NDArray[np.bool_]:
+    """Tell which negatives of the whole batch each group's user has seen, (num_groups, n)."""
+    indptr, items = batch.seen
+    pool, inverse = np.unique(batch.negatives[0], return_inverse=True)
+    starts, counts = indptr[batch.users], np.diff(indptr)[batch.users]
+    groups = np.repeat(np.arange(len(counts)), counts)
+    firsts = np.repeat(starts - (np.cumsum(counts) - counts), counts)
+    history = items[firsts + np.arange(len(groups))]
+    found = np.minimum(np.searchsorted(pool, history), len(pool) - 1)
+    met = pool[found] == history
+    seen = np.zeros((len(counts), len(pool)), bool)
+    seen[groups[met], found[met]] = True
+    return seen[:, inverse]
