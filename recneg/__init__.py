@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from recneg.interactions import Interactions
     from recneg.keys import Key
     from recneg.samplers import Negatives, Popularity, Sampler, Uniform
-    from recneg.training import BPR
+    from recneg.training import BPR, NBPO, UBPR, MatrixFactorization, RelMF
 
 __version__ = "0.1.0"
 
@@ -25,20 +25,28 @@ _HOME = {
     "Evaluation": "recneg.evaluation",
     "Interactions": "recneg.interactions",
     "Key": "recneg.keys",
+    "MatrixFactorization": "recneg.training",
+    "NBPO": "recneg.training",
     "Negatives": "recneg.samplers",
     "Popularity": "recneg.samplers",
+    "RelMF": "recneg.training",
     "Sampler": "recneg.samplers",
+    "UBPR": "recneg.training",
     "Uniform": "recneg.samplers",
     "evaluate": "recneg.evaluation",
 }
 
 __all__ = [
     "BPR",
+    "NBPO",
+    "UBPR",
     "Evaluation",
     "Interactions",
     "Key",
+    "MatrixFactorization",
     "Negatives",
     "Popularity",
+    "RelMF",
     "Sampler",
     "Uniform",
     "evaluate",

@@ -1,7 +1,16 @@
 """Votes that were flipped: how likely a pair that is truly wanted was observed as missing."""
 
 from recneg.noise.coefficients import OBJECTIVES, Coefficients, coefficients
-from recneg.noise.fitting import fit_flips
+from recneg.noise.fitting import Tables, fit_flips, start_tables, vote_epoch
 from recneg.noise.flips import FlipModel
 
-__all__ = ["OBJECTIVES", "Coefficients", "FlipModel", "coefficients", "fit_flips"]
+__all__ = [
+    "OBJECTIVES",
+    "Coefficients",
+    "FlipModel",
+    "Tables",
+    "coefficients",
+    "fit_flips",
+    "start_tables",
+    "vote_epoch",
+]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,12 +14,30 @@ from recneg.keys import Key, as_key, below, random_floats
 from recneg.noise.coefficients import BPO, OBJECTIVES, pair_coefficients
 from recneg.noise.flips import FlipModel
 
-__all__ = ["fit_flips"]
+__all__ = ["Sums", "Tables", "fit_flips", "start_tables", "vote_epoch"]
 
 RATE_DECAY = 0.99
 
 Table = NDArray[np.float32]
 Tables = tuple[Table, Table, Table, Table]
+"""U, V, P and Q: preference of users and items, then flips."""
+
+
+class Sums(NamedTuple):
+    """Of an epoch.
+
+    Attributes
+    ----------
+    loss : float
+        Minus the log-likelihood of the votes and of the sampled missing ones.
+    correct, pairs, skipped : float
+        Draws that were ranked below their vote, all, and those that there were none for.
+    """
+
+    loss: float
+    correct: float
+    pairs: float
+    skipped: float
 
 
 def fit_flips(
@@ -89,24 +109,15 @@ def fit_flips(
         raise ValueError(f"epochs must not be negative; got {epochs}")
     if not interactions.num_interactions:
         raise InvalidDataError("flips are learned from votes; got no interactions")
-    tables: Tables = _start(interactions, factors, as_key(key).fold_in(0))
-    u, v, p, q = (np.zeros_like(table) for table in tables)
-    steps: Tables = (u, v, p, q)
+    tables = start_tables(interactions, factors, as_key(key).fold_in(0))
     draws = as_key(key).fold_in(1)
-    users = interactions.users()
     rate = learning_rate
     for epoch in range(epochs):
         rate *= RATE_DECAY
-        k0, k1 = draws.fold_in(epoch).words
-        for start in range(0, len(interactions), batch_size):
-            stop = min(start + batch_size, len(interactions))
-            _collect(
-                OBJECTIVES[objective], start, stop, num_negatives, users, interactions.indptr,
-                interactions.indices, interactions.num_items, k0, k1, tables, steps,
-            )  # fmt: skip
-            for number, (table, step) in enumerate(zip(tables, steps, strict=True)):
-                decay = regularization if number < 2 else flip_regularization
-                _move(rate, decay, table.reshape(-1), step.reshape(-1))
+        vote_epoch(
+            interactions, tables, objective, draws.fold_in(epoch), batch_size, num_negatives, rate,
+            regularization, flip_regularization,
+        )  # fmt: skip
     if not all(np.isfinite(table).all() for table in tables):
         raise FloatingPointError(
             f"learning_rate must be small enough to stay finite; got {learning_rate}"
@@ -114,7 +125,7 @@ def fit_flips(
     return FlipModel(*tables)
 
 
-def _start(interactions: Interactions, factors: int, key: Key) -> tuple[Table, Table, Table, Table]:
+def start_tables(interactions: Interactions, factors: int, key: Key) -> Tables:
     """Return U, V, P and Q at the start: uniform on [0, 1), [0, 5) and (-5, 0], over sqrt(k)."""
     found = []
     for number, scale in enumerate((1.0, 1.0, 5.0, -5.0)):
@@ -122,6 +133,34 @@ def _start(interactions: Interactions, factors: int, key: Key) -> tuple[Table, T
         unit = random_floats(key.fold_in(number), rows[:, None], np.arange(factors))
         found.append((unit * scale / np.sqrt(factors)).astype(np.float32))
     return found[0], found[1], found[2], found[3]
+
+
+def vote_epoch(
+    interactions: Interactions,
+    tables: Tables,
+    objective: str,
+    draws: Key,
+    batch_size: int,
+    num_negatives: int,
+    rate: float,
+    regularization: float,
+    flip_regularization: float,
+) -> Sums:
+    """Visit every vote once, in place; `fit_flips` says how."""
+    u, v, p, q = (np.zeros_like(table) for table in tables)
+    steps: Tables = (u, v, p, q)
+    users = interactions.users()
+    total = np.zeros(4)
+    for start in range(0, len(interactions), batch_size):
+        stop = min(start + batch_size, len(interactions))
+        total += _collect(
+            OBJECTIVES[objective], start, stop, num_negatives, users, interactions.indptr,
+            interactions.indices, interactions.num_items, *draws.words, tables, steps,
+        )  # fmt: skip
+        for number, (table, step) in enumerate(zip(tables, steps, strict=True)):
+            decay = regularization if number < 2 else flip_regularization
+            _move(rate, decay, table.reshape(-1), step.reshape(-1))
+    return Sums(*(float(value) for value in total))
 
 
 @kernel
@@ -162,23 +201,40 @@ def _collect(
     k1: np.uint32,
     tables: Tables,
     steps: Tables,
-) -> None:
+) -> tuple[float, float, float, float]:
     """Add up the gradients of a batch of interactions in `steps`, all at the same factors."""
+    loss, correct, pairs, skipped = 0.0, 0.0, 0.0, 0.0
     for row in range(start, stop):
         u, i = users[row], indices[row]
         begin, end = indptr[u], indptr[u + 1]
         if end - begin == num_items:  # nothing to compare with
+            skipped += num_negatives
             continue
         r_i, g_i = _dot(tables[0], tables[1], u, i), _dot(tables[2], tables[3], u, i)
         for slot in range(num_negatives):
             j = _draw_unseen(k0, k1, row, slot, num_items, begin, end, indices)
             r_j, g_j = _dot(tables[0], tables[1], u, j), _dot(tables[2], tables[3], u, j)
             found = pair_coefficients(objective, r_i, g_i, r_j, g_j)
+            loss += _surprise(objective, r_i, g_i, r_j, g_j)
+            correct += r_j < r_i
+            pairs += 1
             _add(tables[0], tables[1], steps[0], steps[1], u, i, found[0])
             _add(tables[0], tables[1], steps[0], steps[1], u, j, found[2])
             if objective != BPO:
                 _add(tables[2], tables[3], steps[2], steps[3], u, i, found[1])
                 _add(tables[2], tables[3], steps[2], steps[3], u, j, found[3])
+    return loss, correct, pairs, skipped
+
+
+@kernel
+def _surprise(objective: int, r_i: float, g_i: float, r_j: float, g_j: float) -> float:
+    """Return minus the log-likelihood of a vote and a missing one."""
+    like, dislike = 1.0 / (1.0 + np.exp(-r_j)), 1.0 / (1.0 + np.exp(r_j))
+    vote = np.log1p(np.exp(-abs(r_i))) + max(-r_i, 0.0)
+    if objective == BPO:
+        return float(vote - np.log(max(dislike, 1e-300)))
+    vote += np.log1p(np.exp(-abs(g_i))) + max(g_i, 0.0)
+    return float(vote - np.log(max(dislike + like / (1.0 + np.exp(-g_j)), 1e-300)))
 
 
 @kernel_fast

@@ -1,8 +1,10 @@
 """Trainers: estimators whose loss, sampler and options can each be replaced."""
 
 from recneg.training.bpr import BPR
+from recneg.training.debiased import UBPR, RelMF
 from recneg.training.factor_model import FactorModel
 from recneg.training.matrix_factorization import MatrixFactorization
+from recneg.training.nbpo import NBPO
 from recneg.training.negatives import NegativeSource, SamplerLike
 from recneg.training.optimizers import SGD, Adagrad, Adam, Optimizer
 from recneg.training.sides import Thresholds
@@ -10,7 +12,9 @@ from recneg.training.state import Epoch
 
 __all__ = [
     "BPR",
+    "NBPO",
     "SGD",
+    "UBPR",
     "Adagrad",
     "Adam",
     "Epoch",
@@ -18,6 +22,7 @@ __all__ = [
     "MatrixFactorization",
     "NegativeSource",
     "Optimizer",
+    "RelMF",
     "SamplerLike",
     "Thresholds",
 ]

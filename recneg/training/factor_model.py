@@ -53,9 +53,16 @@ class FactorModel(ABC):
         """Return the options, as keyword arguments of the class."""
 
     @classmethod
-    def _restored(cls, options: dict[str, Any]) -> dict[str, Any]:
-        """Return the keyword arguments of the class from what `_manifest` gave, as JSON has it."""
-        return options
+    def _rebuilt(cls, options: dict[str, Any]) -> Self:
+        """Return an unfitted model from what `_manifest` gave, as JSON has it."""
+        return cls(**options)
+
+    def _more_tensors(self) -> dict[str, NDArray[Any]]:
+        """Return what else is to be saved."""
+        return {}
+
+    def _take_tensors(self, tensors: dict[str, NDArray[Any]]) -> None:  # noqa: B027
+        """Take back what `_more_tensors` gave."""
 
     # -- factors -------------------------------------------------------------------------------
 
@@ -172,6 +179,7 @@ class FactorModel(ABC):
             "user_factors": self._user_factors,
             "item_factors": self._item_factors,
             "item_biases": self._item_biases,
+            **self._more_tensors(),
         }
         save_tensors(
             path, tensors, {"model": self.name, "options": self._manifest(), "run": self.run}
@@ -190,10 +198,11 @@ class FactorModel(ABC):
         tensors, manifest = load_tensors(path)
         if manifest.get("model") != cls.name:
             raise IntegrityError(f"{path} must hold a {cls.name}; got {manifest.get('model')!r}")
-        model = cls(**cls._restored(manifest["options"]))
+        model = cls._rebuilt(manifest["options"])
         model._user_factors = tensors["user_factors"]
         model._item_factors = tensors["item_factors"]
         model._item_biases = tensors["item_biases"]
+        model._take_tensors(tensors)
         model.run = manifest["run"]
         return model
 

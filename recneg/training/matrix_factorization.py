@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, ClassVar
+from inspect import signature
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import recneg.losses
 import recneg.training.optimizers
@@ -94,7 +95,14 @@ class MatrixFactorization(Trainer):
     patience, evaluate_every, validation_fraction, seed
         As for `BPR`.
     num_threads : int, default 0
-        0: every core. More threads change results by rounding alone.
+        0: every core. More threads change results by rounding alone. The torch engine leaves
+        torch's own number as it is.
+    engine : {"auto", "fused", "torch"}
+        "fused": compiled, on the CPU, for losses with a kernel, as all of `recneg.losses` are.
+        "torch": the same steps with autograd, for any loss, also your own, on any device. "auto":
+        fused where that is possible. Both give the same result but for rounding.
+    device : str, optional
+        Where torch trains. Default: the CPU.
 
     Attributes
     ----------
@@ -150,6 +158,8 @@ class MatrixFactorization(Trainer):
         validation_fraction: float = 0.1,
         seed: int = 0,
         num_threads: int = 0,
+        engine: str = "auto",
+        device: str | None = None,
     ) -> None:
         def decay(value: float | None) -> float:
             return regularization if value is None else value
@@ -196,6 +206,7 @@ class MatrixFactorization(Trainer):
                 f"log_q_correction is for losses with a temperature; got {self.loss}"
             )
         self._ready(sampler, mining, num_threads)
+        self.engine, self.device = chosen_engine(engine, device, self.loss), device
 
     def _manifest(self) -> dict[str, Any]:
         return self.options.model_dump() | {
@@ -206,13 +217,23 @@ class MatrixFactorization(Trainer):
         }
 
     @classmethod
-    def _restored(cls, options: dict[str, Any]) -> dict[str, Any]:
-        return options | {
-            "loss": _rebuilt(recneg.losses, options["loss"]),
-            "optimizer": _rebuilt(recneg.training.optimizers, options["optimizer"]),
-            "user_optimizer": _rebuilt(recneg.training.optimizers, options["user_optimizer"]),
-            "thresholds": Thresholds(**options["thresholds"]),
-        }
+    def _rebuilt(cls, options: dict[str, Any]) -> Self:
+        model = cls.__new__(cls)
+        of_steps = recneg.training.optimizers
+        MatrixFactorization.__init__(
+            model,
+            **options
+            | {
+                "loss": _rebuilt(recneg.losses, options["loss"]),
+                "optimizer": _rebuilt(of_steps, options["optimizer"]),
+                "user_optimizer": _rebuilt(of_steps, options["user_optimizer"]),
+                "thresholds": Thresholds(**options["thresholds"]),
+            },
+        )
+        return model
+
+    def _names(self) -> list[str]:
+        return list(signature(MatrixFactorization).parameters)
 
     def _made_of(self, train: Interactions, source: NegativeSource) -> dict[str, Any]:
         exposure = SideValues(self.loss, train, self.propensity, self.thresholds).exposure
@@ -233,14 +254,29 @@ class MatrixFactorization(Trainer):
     ) -> Engine:
         sides = SideValues(self.loss, train, self.propensity, self.thresholds)
         plan = BatchPlan(train, source, sides, self.loss, self.options, key)
-        if self.loss.kind == NO_KERNEL:
-            raise InvalidDataError(f"loss must have a kernel; got {self.loss}")
-        return BatchedEngine(plan, threads)
+        if self.engine == "fused":
+            return BatchedEngine(plan, threads)
+        from recneg.training.torch_engine import TorchEngine
+
+        return TorchEngine(plan, self.device or "cpu")
 
     def _adopt(self, state: TrainingState) -> None:
         super()._adopt(state)
         scored = scored_factors(self.options)(state.factors)
         self._user_factors, self._item_factors, self._item_biases = scored
+
+
+def chosen_engine(engine: str, device: str | None, loss: Loss) -> str:
+    """Return "fused" or "torch" for what was asked."""
+    if engine not in ("auto", "fused", "torch"):
+        raise InvalidDataError(f"engine must be 'auto', 'fused' or 'torch'; got {engine!r}")
+    fits = loss.kind != NO_KERNEL and (device is None or device == "cpu")
+    if engine == "fused" and not fits:
+        raise InvalidDataError(
+            "engine='fused' must have a loss with a kernel, on the CPU; "
+            f"got {loss}, device={device!r}"
+        )
+    return engine if engine != "auto" else ("fused" if fits else "torch")
 
 
 def _described(value: Any) -> dict[str, Any]:

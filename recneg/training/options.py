@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError
 from recneg.errors import InvalidDataError
 from recneg.training.optimizers import Optimizer
 
-__all__ = ["BPROptions", "FactorizationOptions", "RunOptions", "checked"]
+__all__ = ["BPROptions", "FactorizationOptions", "NBPOOptions", "RunOptions", "checked"]
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
@@ -23,7 +23,6 @@ class RunOptions(BaseModel):
 
     factors: Count
     learning_rate_decay: Annotated[float, Field(gt=0, le=1)]
-    init_deviation: Decay
     epochs: Annotated[int, Field(ge=0)]
     num_negatives: Count
     patience: Count | None
@@ -41,6 +40,7 @@ class BPROptions(RunOptions):
     """Options of `recneg.BPR`; see there."""
 
     learning_rate: Rate
+    init_deviation: Decay
     user_regularization: Decay
     positive_regularization: Decay
     negative_regularization: Decay
@@ -66,12 +66,23 @@ class FactorizationOptions(RunOptions):
     dropout: Annotated[float, Field(ge=0, lt=1)]
     max_norm: Rate | None
     item_bias: bool
+    init_deviation: Decay
     plateau_factor: Annotated[float, Field(gt=0, le=1)]
 
     @property
     def plateau(self) -> float:
         """Factor on the learning rate when an evaluation brings no better score."""
         return self.plateau_factor
+
+
+class NBPOOptions(RunOptions):
+    """Options of `recneg.NBPO`; see there."""
+
+    objective: str
+    learning_rate: Rate
+    regularization: Decay
+    flip_regularization: Decay
+    batch_size: Count
 
 
 Options = TypeVar("Options", bound=RunOptions)

@@ -67,8 +67,12 @@ class Trainer(FactorModel):
 
     def __repr__(self) -> str:
         values = self._manifest()
-        named = [name for name in signature(type(self)).parameters if name in values]
+        named = [name for name in self._names() if name in values]
         return f"{self.name}({', '.join(f'{name}={values[name]!r}' for name in named)})"
+
+    def _names(self) -> list[str]:
+        """Return the names of the options in their order."""
+        return list(signature(type(self)).parameters)
 
     @abstractmethod
     def _engine(

@@ -1,0 +1,176 @@
+"""NBPO: preference and flip rates, learned together from noisy votes."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recneg.errors import InvalidDataError
+from recneg.interactions import Interactions
+from recneg.keys import Key
+from recneg.noise import OBJECTIVES, FlipModel, Tables, start_tables, vote_epoch
+from recneg.samplers import Uniform
+from recneg.training.negatives import NegativeSource
+from recneg.training.options import NBPOOptions, checked
+from recneg.training.record import Totals, overflow, record
+from recneg.training.state import Epoch, Factors, TrainingState
+from recneg.training.streams import NEGATIVES
+from recneg.training.trainer import Trainer
+
+__all__ = ["NBPO"]
+
+FLIPS = ("user_flips", "item_flips")
+
+
+class NBPO(Trainer):
+    """Matrix factorization with noisy-label-robust optimisation (Yu and Qin, SIGIR 2020).
+
+    `recneg.noise.fit_flips` says how it learns; here with validation, early stop and checkpoints.
+    Negatives are uniform over what a user has not voted for.
+
+    Parameters
+    ----------
+    factors : int, default 50
+        Columns of all four tables.
+    objective : {"nbpo", "nbpo-o", "nbpo-s", "bpo"}
+        See `recneg.noise.coefficients`.
+    learning_rate, regularization, flip_regularization : float
+        Default: those published for "nbpo" on Amazon Electronics; on MovieLens-1M 0.02, 0.5 and 1.
+    learning_rate_decay : float, default 0.99
+        Factor on the learning rate before every epoch.
+    batch_size, num_negatives, epochs : int
+        5000, 4 and 200 as published. Batches take the interactions in their order.
+    patience, evaluate_every, validation_fraction, seed
+        As for `BPR`.
+
+    Attributes
+    ----------
+    flips : FlipModel
+        Preference and flip rates, at the factors that the model has.
+    history : list of Epoch
+        The loss is minus the log-likelihood, a mean over the pairs of a vote and a draw.
+
+    Examples
+    --------
+    >>> from recneg import Interactions
+    >>> data = Interactions.from_arrays([0, 0, 1, 1, 2, 2], [0, 1, 0, 1, 2, 3])
+    >>> model = NBPO(4, epochs=5, regularization=0.1).fit(data, show_progress=False)
+    >>> model.flips
+    FlipModel(3 users, 4 items)
+    """
+
+    name: ClassVar[str] = "NBPO"
+
+    def __init__(
+        self,
+        factors: int = 50,
+        *,
+        objective: str = "nbpo",
+        learning_rate: float = 0.05,
+        learning_rate_decay: float = 0.99,
+        regularization: float = 1.0,
+        flip_regularization: float = 5.0,
+        batch_size: int = 5000,
+        num_negatives: int = 4,
+        epochs: int = 200,
+        patience: int | None = None,
+        evaluate_every: int = 5,
+        validation_fraction: float = 0.1,
+        seed: int = 0,
+    ) -> None:
+        if objective not in OBJECTIVES:
+            raise InvalidDataError(
+                f"objective must be one of {', '.join(OBJECTIVES)}; got {objective!r}"
+            )
+        self.options: NBPOOptions = checked(
+            NBPOOptions,
+            factors=factors,
+            objective=objective,
+            learning_rate=learning_rate,
+            learning_rate_decay=learning_rate_decay,
+            regularization=regularization,
+            flip_regularization=flip_regularization,
+            batch_size=batch_size,
+            num_negatives=num_negatives,
+            epochs=epochs,
+            patience=patience,
+            evaluate_every=evaluate_every,
+            validation_fraction=validation_fraction,
+            seed=seed,
+        )
+        self._ready(Uniform, None, 1)
+
+    def _manifest(self) -> dict[str, Any]:
+        return self.options.model_dump()
+
+    @property
+    def flips(self) -> FlipModel:
+        """Preference and flip rates."""
+        self._require_fitted()
+        return FlipModel(self._user_factors, self._item_factors, *self._flips)
+
+    def _initial(self, train: Interactions, key: Key) -> Factors:
+        return _joined(start_tables(train, self.options.factors, key))
+
+    def _engine(
+        self, train: Interactions, source: NegativeSource, key: Key, threads: int
+    ) -> VoteEngine:
+        return VoteEngine(train, self.options, key)
+
+    def _adopt(self, state: TrainingState) -> None:
+        super()._adopt(state)
+        self._user_factors, self._item_factors, *self._flips = _parted(state.factors)
+
+    def _more_tensors(self) -> dict[str, NDArray[Any]]:
+        return dict(zip(FLIPS, self._flips, strict=True))
+
+    def _take_tensors(self, tensors: dict[str, NDArray[Any]]) -> None:
+        self._flips = [tensors[name] for name in FLIPS]
+
+
+class VoteEngine:
+    """Runs the epochs of NBPO; a state's factors hold preference and flips side by side.
+
+    Parameters
+    ----------
+    train : Interactions
+    options : NBPOOptions
+    key : Key
+        Of the run.
+    """
+
+    def __init__(self, train: Interactions, options: NBPOOptions, key: Key) -> None:
+        self.train, self.options, self.key = train, options, key
+
+    def epoch(self, state: TrainingState) -> Epoch:
+        """Visit every vote once."""
+        o, number = self.options, len(state.history)
+        rate = o.learning_rate * o.learning_rate_decay ** (number + 1)
+        draws = self.key.fold_in(NEGATIVES).fold_in(number)
+        tables = _parted(state.factors)
+        started = time.perf_counter()
+        sums = vote_epoch(
+            self.train, tables, o.objective, draws, o.batch_size, o.num_negatives, rate,
+            o.regularization, o.flip_regularization,
+        )  # fmt: skip
+        if not all(np.isfinite(table).all() for table in tables):
+            raise overflow(state, rate)
+        state.factors = _joined(tables)
+        seconds = time.perf_counter() - started
+        return record(state, Totals(*sums), sums.pairs or len(self.train), seconds)
+
+
+def _joined(tables: Tables) -> Factors:
+    u, v, p, q = tables
+    return np.hstack((u, p)), np.hstack((v, q)), np.zeros(0, np.float32)
+
+
+def _parted(factors: Factors) -> Tables:
+    users, items, _ = factors
+    columns = users.shape[1] // 2
+    u, p = (np.ascontiguousarray(part) for part in (users[:, :columns], users[:, columns:]))
+    v, q = (np.ascontiguousarray(part) for part in (items[:, :columns], items[:, columns:]))
+    return u, v, p, q
