@@ -12,41 +12,179 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from recneg.training.batched import BatchPlan, table_moments
+from recneg.training.batched import BatchPlan
+from recneg.training.moments import table_moments
+from recneg.training.optimizers import Optimizer
 from recneg.training.record import Totals, overflow, record
 from recneg.training.state import Epoch, Factors, TrainingState
 from recneg.training.streams import FOLLOW, SIDES
-from recneg.training.tables import EVERY, SMALLEST_NORM, Matrix, unit_rows
+from recneg.training.tables import EVERY, SMALLEST_NORM, Matrix, Penalty, unit_rows
 from recneg.training.torch_optimizers import move_table
 from recneg.training.torch_scoring import DeviceBatch, batch_losses
 
 __all__ = ["TorchEngine"]
 
 
+class TorchEngine:
+    """Trains tables of factors batch by batch, with autograd.
+
+    Parameters
+    ----------
+    plan : BatchPlan
+    device : str or torch.device
+    """
+
+    def __init__(self, plan: BatchPlan, device: str | torch.device = "cpu") -> None:
+        self.plan, self.device = plan, torch.device(device)
+        self._views: Factors | None = None
+        self._pair: tuple[_Table, _Table] | None = None
+
+    def epoch(self, state: TrainingState) -> Epoch:
+        """Visit every positive once.
+
+        Raises
+        ------
+        FloatingPointError
+            If the factors overflow, naming the epoch and the learning rate.
+        NoNegativeError
+            If there is no negative for any positive.
+        """
+        plan, started, number = self.plan, time.perf_counter(), len(state.history)
+        users, items = self._tables(state)
+        plan.source.follow(state, plan.key.fold_in(FOLLOW))
+        if plan.sides.needs != "nothing":
+            scored = (users.scored_array(), items.scored_array())
+            plan.sides.follow(*scored, number, plan.key.fold_in(SIDES))
+        total, done = Totals(), 0
+        for index, visit in enumerate(plan.visits(number)):
+            if plan.source.miner is not None:  # it looks at the factors of the state
+                users.give_back()
+                items.give_back()
+            batch = DeviceBatch.of(plan.batch(visit, state, number, index), self.device)
+            masks = plan.masks(visit, users.values.shape[1], number)
+            rates = plan.rates(state, done / len(plan.train))
+            state.steps += 1
+            found = self._step(batch, masks, (users, items), rates, state.steps)
+            if not np.isfinite(found.loss):
+                raise overflow(state, rates[1])
+            total, done = total.plus(found), done + len(visit.rows)
+        for table in (users, items):
+            table.give_back()
+            if not bool(torch.isfinite(table.values.sum())):
+                raise overflow(state, plan.options.optimizer.learning_rate)
+        return record(state, total, len(plan.train), time.perf_counter() - started)
+
+    def _step(
+        self,
+        batch: DeviceBatch,
+        masks: Matrix,
+        tables: tuple[_Table, _Table],
+        rates: tuple[float, float],
+        step: int,
+    ) -> Totals:
+        options = self.plan.options
+        users, items = tables
+        user_rows, group_places = torch.unique(batch.users, return_inverse=True)
+        item_rows = torch.unique(batch.items())
+        own_users = users.values[user_rows].requires_grad_()
+        own_items = items.values[item_rows].requires_grad_()
+        vectors = own_users[group_places]
+        if masks.size:
+            vectors = vectors * torch.from_numpy(masks).to(self.device)
+        factors = own_items
+        if options.score == "cosine":
+            vectors = normalize(vectors, eps=SMALLEST_NORM)
+            factors = normalize(factors, eps=SMALLEST_NORM)
+        places = torch.zeros(len(items.values), dtype=torch.int64, device=self.device)
+        places[item_rows] = torch.arange(len(item_rows), device=self.device)
+        losses, totals = batch_losses(self.plan.loss, batch, vectors, factors, places)
+        if not np.isfinite(totals.loss):
+            return totals
+        (losses.mean() if options.reduction == "mean" else losses.sum()).backward()
+        with torch.no_grad():
+            moves = [
+                users.move(user_rows, own_users.grad),
+                items.move(item_rows, own_items.grad),
+            ]
+            if options.max_norm is not None:
+                norm = torch.stack([gradient.norm() for _, gradient in moves]).norm()
+                for _, gradient in moves:
+                    gradient *= torch.clamp(options.max_norm / (norm + 1e-6), max=1.0)
+            for table, (rows, gradient), rate in zip(tables, moves, rates, strict=True):
+                move_table(table.optimizer, table.values, table.moments, rows, gradient, rate, step)
+        return totals
+
+    def _tables(self, state: TrainingState) -> tuple[_Table, _Table]:
+        """Return tables of the state's factors, whose arrays become views of them."""
+        if self._pair is not None and state.factors is self._views:
+            return self._pair
+        o = self.plan.options
+        users, items, biases = state.factors
+        frozen = -1
+        if biases.size:  # one more factor, which is 1 for every user
+            frozen = users.shape[1]
+            users = np.hstack((users, np.ones((len(users), 1), np.float32)))
+            items = np.hstack((items, biases[:, None]))
+            state.factors = users[:, :-1], items[:, :-1], items[:, -1]
+        self._views = state.factors
+        cosine = o.score == "cosine"
+        self._pair = (
+            _Table(
+                users, table_moments(o.user_optimizer, state, "user", users), o.user_optimizer,
+                (o.user_regularization, o.regularized), self.device, cosine, frozen,
+            ),
+            _Table(
+                items, table_moments(o.optimizer, state, "item", items), o.optimizer,
+                (o.item_regularization, o.regularized), self.device, cosine,
+            ),
+        )  # fmt: skip
+        return self._pair
+
+
 class _Table:
-    """Factors on a device, of which a batch has gradients of some rows."""
+    """Factors and moments on a device, of arrays that get them back."""
 
     def __init__(
-        self, values: Matrix, moments: tuple[Matrix, ...], decay: float, device: torch.device
+        self,
+        values: Matrix,
+        moments: tuple[Matrix, ...],
+        optimizer: Optimizer,
+        penalty: Penalty,
+        device: torch.device,
+        cosine: bool,
+        frozen: int = -1,
     ) -> None:
-        self.arrays = (values, *moments)
-        self.values, *rest = (torch.from_numpy(array).to(device) for array in self.arrays)
-        self.moments = tuple(rest)
-        self.decay = decay
+        self._arrays = (values, *moments)
+        self._tensors = [torch.from_numpy(array).to(device) for array in self._arrays]
+        self.values, self.moments = self._tensors[0], tuple(self._tensors[1:])
+        self.optimizer, self._cosine, self._frozen = optimizer, cosine, frozen
+        self._decay, where = penalty
+        self._everywhere = where == EVERY and self._decay > 0
 
-    def gradient(
-        self, rows: torch.Tensor, part: torch.Tensor, everywhere: bool, spread: bool
+    def move(
+        self, rows: torch.Tensor, gradient: torch.Tensor | None
     ) -> tuple[torch.Tensor | None, torch.Tensor]:
-        """Add the penalty; return the rows to move, None for all, and their gradient."""
-        where: torch.Tensor | None = rows
-        if everywhere or spread:
-            whole = torch.zeros_like(self.values)
-            whole[rows] = part
-            where, part = None, whole
-        if everywhere:
-            part = part + self.decay * self.values
-        elif self.decay:
-            part.index_add_(0, rows, self.decay * self.values[rows]) if spread else part.add_(
-                self.decay * self.values[rows]
-            )
-        return where, part
+        """Return the rows that a step moves, None for all, and their gradient with the penalty."""
+        assert gradient is not None
+        which: torch.Tensor | None = rows
+        if not self._everywhere:
+            gradient = gradient + self._decay * self.values[rows]
+        if self._everywhere or self.optimizer.dense:
+            which, part = None, gradient
+            gradient = torch.zeros_like(self.values)
+            gradient[rows] = part
+        if self._everywhere:
+            gradient += self._decay * self.values
+        if self._frozen >= 0:
+            gradient[:, self._frozen] = 0.0
+        return which, gradient
+
+    def scored_array(self) -> Matrix:
+        """Return what scores are made of, as an array."""
+        return unit_rows(self._arrays[0]) if self._cosine else self._arrays[0]
+
+    def give_back(self) -> None:
+        """Write the factors and moments into the arrays, which on a CPU they are already."""
+        if self.values.device.type != "cpu":
+            for array, tensor in zip(self._arrays, self._tensors, strict=True):
+                array[...] = tensor.cpu().numpy()

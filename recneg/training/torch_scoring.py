@@ -68,7 +68,8 @@ class DeviceBatch(NamedTuple):
         if batch.log_q.size:
             shift = put(np.where(present, np.float32(batch.temperature) * batch.log_q, 0))
         sides = (
-            put(side) if side.size else None for side in (batch.positive_sides, batch.negative_sides)
+            put(side) if side.size else None
+            for side in (batch.positive_sides, batch.negative_sides)
         )
         return cls(
             batch.whose,
@@ -125,6 +126,9 @@ def batch_losses(
     losses = loss(own, others, mask=batch.mask, weights=weights, sides=batch.sides)
     with torch.no_grad():
         below = (others < own[:, None]) & batch.mask
+        if batch.shift is None:  # the positive itself ties, whatever rounding says
+            rows = negatives if batch.whose != GROUP else negatives[batch.owners]
+            below &= rows != positives[:, None]
         counted = batch.mask.sum()
         sums = [losses.double().sum(), below.sum(), counted, batch.mask.numel() - counted]
         totals = Totals(*torch.stack([each.double() for each in sums]).tolist())
