@@ -1,0 +1,17 @@
+"""Models as torch modules, which trainers fit; imported, and torch with them, when first used."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recneg.models.simplex import SimpleXTower
+
+_HOME = {"SimpleXTower": "recneg.models.simplex"}
+
+__all__ = ["SimpleXTower"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'recneg.models' has no attribute {name!r}")

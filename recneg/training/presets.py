@@ -1,0 +1,133 @@
+"""Published options by model and data set, as keyword arguments.
+
+SimpleX and MF-CCL: the configurations ``SimpleX_*`` and ``MF_CCL_*`` beside the code of Mao et al.,
+CIKM 2021 (github.com/reczoo/RecZoo, matching/cf/SimpleX/config). All of them choose the epoch on
+the test set; with recneg it is validation data, so their published figures are not to be expected.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+from recneg.errors import InvalidDataError
+from recneg.losses import CosineContrastiveLoss
+from recneg.samplers import Uniform
+from recneg.training.optimizers import Adam
+
+__all__ = ["PRESETS", "Preset", "preset"]
+
+
+class Preset(NamedTuple):
+    """Options of a model for a data set.
+
+    Attributes
+    ----------
+    model : str
+        The class in `recneg.training` that takes the options.
+    source : str
+        Where they are from.
+    options : dict
+    """
+
+    model: str
+    source: str
+    options: dict[str, Any]
+
+
+def _ccl(
+    learning_rate: float,
+    batch_size: int,
+    num_negatives: int,
+    factors: int,
+    regularization: float,
+    dropout: float,
+    loss: tuple[float, float],
+    *,
+    excluded: bool = False,
+) -> dict[str, Any]:
+    """Return what all of them have and what differs; `excluded`: positives are not drawn."""
+    return {
+        "factors": factors,
+        "loss": CosineContrastiveLoss(*loss),
+        "optimizer": Adam(learning_rate),
+        "batch_size": batch_size,
+        "num_negatives": num_negatives,
+        "regularization": regularization,
+        "dropout": dropout,
+        "sampler": Uniform if excluded else partial(Uniform, unseen=False),
+        "max_norm": 10.0,
+        "plateau_factor": 0.1,
+        "patience": 3,
+        "evaluate_every": 1,
+        "epochs": 100,
+        "init_deviation": 1e-4,
+    }
+
+
+_MF = {"score": "cosine", "regularized": "tables"}
+
+_GOWALLA = _ccl(1e-4, 256, 2000, 64, 1e-7, 0.1, (0.9, 250.0))
+_YELP = _ccl(1e-4, 512, 1000, 64, 1e-8, 0.1, (0.9, 150.0))
+_BOOKS = _ccl(1e-3, 1024, 1000, 64, 1e-6, 0.1, (0.4, 300.0))
+_ELECTRONICS = _ccl(5e-4, 256, 1000, 50, 0.05, 0.0, (0.8, 4.0), excluded=True)
+_MOVIELENS = _ccl(1e-3, 1024, 1500, 128, 1e-5, 0.4, (0.9, 10.0), excluded=True)
+
+_AT = "github.com/reczoo/RecZoo, matching/cf/SimpleX/config/"
+
+PRESETS: dict[tuple[str, str], Preset] = {
+    ("MF-CCL", "gowalla"): Preset(
+        "MatrixFactorization",
+        _AT + "MF_CCL_gowalla_m1",
+        _MF | _ccl(1e-4, 256, 800, 64, 1e-8, 0.1, (0.9, 150.0)),
+    ),
+    ("MF-CCL", "yelp2018"): Preset(
+        "MatrixFactorization",
+        _AT + "MF_CCL_yelp18_m1",
+        _MF | _ccl(1e-4, 512, 800, 64, 1e-9, 0.1, (0.9, 150.0)),
+    ),
+    ("MF-CCL", "amazon-book"): Preset(
+        "MatrixFactorization",
+        _AT + "MF_CCL_amazonbooks_m1",
+        _MF | _ccl(1e-3, 512, 1500, 64, 1e-5, 0.0, (0.2, 250.0)),
+    ),
+    ("SimpleX", "gowalla"): Preset(
+        "SimpleX",
+        _AT + "SimpleX_gowalla_m1",
+        _GOWALLA | {"gamma": 0.8, "aggregation": "user_attention", "shared_history": False},
+    ),
+    ("SimpleX", "yelp2018"): Preset("SimpleX", _AT + "SimpleX_yelp18_m1", _YELP | {"gamma": 1.0}),
+    ("SimpleX", "amazon-book"): Preset(
+        "SimpleX", _AT + "SimpleX_amazonbooks_m1", _BOOKS | {"gamma": 0.5, "max_history": 500}
+    ),
+    ("SimpleX", "amazon-electronics"): Preset(
+        "SimpleX",
+        _AT + "SimpleX_amazonelectronics_m1",
+        _ELECTRONICS | {"gamma": 0.3, "max_history": 500},
+    ),
+    ("SimpleX", "movielens-1m-m1"): Preset(
+        "SimpleX",
+        _AT + "SimpleX_movielens1m_m1",
+        _MOVIELENS | {"gamma": 0.8, "item_bias": True, "max_history": 500},
+    ),
+}
+"""By method and data set, as `recneg.datasets` names it."""
+
+
+def preset(method: str, dataset: str) -> Preset:
+    """Return the published options of a method for a data set.
+
+    Parameters
+    ----------
+    method : {"MF-CCL", "SimpleX"}
+    dataset : str
+
+    Examples
+    --------
+    >>> preset("SimpleX", "amazon-electronics").options["gamma"]
+    0.3
+    """
+    if (method, dataset) not in PRESETS:
+        there = ", ".join(f"{name} on {data}" for name, data in PRESETS)
+        raise InvalidDataError(f"a preset must be one of {there}; got {method} on {dataset}")
+    return PRESETS[method, dataset]
