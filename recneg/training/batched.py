@@ -203,6 +203,8 @@ class BatchedEngine:
             Table(users, of_users, cosine=cosine, frozen=frozen),
             Table(items, of_items, cosine=cosine, threads=self.threads),
         )
+        decays = options.item_regularization > 0 and options.regularized == "rows"
+        self._pair[1].counts_idle = decays or options.optimizer.num_moments > 1
         return self._pair
 
     def epoch(self, state: TrainingState) -> Epoch:

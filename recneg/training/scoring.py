@@ -95,7 +95,7 @@ def score_batch(
             loss.kind, loss.parameters, first, last, batch.users, batch.offsets, batch.positives,
             batch.whose, batch.negatives, batch.weights, batch.log_q, batch.temperature,
             batch.positive_sides, batch.negative_sides, *batch.seen, vectors, items.scored, table,
-            by_vector, items.gradients[lane], items.touched[lane],
+            by_vector, items.gradients[lane], items.touched[lane], items.counts_idle,
         )  # fmt: skip
         if pool.size:
             by_vector[part] += table[part] @ factors
@@ -139,6 +139,7 @@ def _score_groups(
     by_vector: Matrix,
     by_item: Matrix,
     touched: NDArray[np.uint8],
+    counts_idle: bool,
 ) -> tuple[float, float, float, float]:
     """Score the groups from `first` to `last`; `table` holds scores of the batch's negatives.
 
@@ -241,9 +242,11 @@ def _score_groups(
                 item = negatives[place, slot]
                 if item < 0:
                     continue
-                touched[item] = 1
                 slope32 = summed[slot]
+                if counts_idle:
+                    touched[item] = 1
                 if slope32 != np.float32(0.0):
+                    touched[item] = 1
                     for f in range(items.shape[1]):
                         by_vector[g, f] += slope32 * items[item, f]
                         by_item[item, f] += slope32 * vectors[g, f]

@@ -52,6 +52,9 @@ class Table:
     ) -> None:
         self.values, self.moments, self.frozen, self.threads = values, moments, frozen, threads
         self.cosine = cosine
+        self.counts_idle = True
+        """Whether rows that a batch has without a gradient count as touched. Their penalty and the
+        moments of lazy Adam need it; other steps leave them as they are."""
         self.scored = unit_rows(values) if cosine else values
         """What scores are made of: the rows, or copies of length 1."""
         self.gradients = np.zeros((threads, *values.shape), np.float32)
