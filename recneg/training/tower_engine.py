@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch.nn.functional import normalize
 
 from recneg.interactions import Interactions
+from recneg.jit import kernel_fast
 from recneg.models.simplex import SimpleXTower
 from recneg.parallel import map_tasks
 from recneg.training.batched import BatchPlan, Visit
@@ -21,9 +21,10 @@ from recneg.training.record import Totals, overflow, record
 from recneg.training.scoring import Batch
 from recneg.training.state import Epoch, Factors, TrainingState
 from recneg.training.streams import FOLLOW
-from recneg.training.tables import SMALLEST_NORM, Matrix
+from recneg.training.tables import Matrix
 from recneg.training.torch_optimizers import move_table
 from recneg.training.torch_scoring import DeviceBatch, batch_losses
+from recneg.training.unit_rows import unit_rows_of
 
 __all__ = ["TowerEngine", "tower_vectors"]
 
@@ -116,7 +117,7 @@ class TowerEngine:
         (total / len(visit.rows) if options.reduction == "mean" else total).backward()
         state.steps += 1
         with torch.no_grad():
-            squares = sum(float(part.finish()) for part in self._parts)
+            squares = sum(part.finish() for part in self._parts)
             shrink = 1.0
             if options.max_norm is not None:
                 shrink = min(1.0, options.max_norm / (squares**0.5 + 1e-6))
@@ -129,8 +130,7 @@ class TowerEngine:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return vectors and factors whose products are scores: cosines, with biases as columns."""
         weights = self.tower.weights
-        vectors = normalize(hidden, eps=SMALLEST_NORM)
-        factors = normalize(weights["items"], eps=SMALLEST_NORM)
+        vectors, factors = unit_rows_of(hidden), unit_rows_of(weights["items"])
         biased = "item_bias" in weights
         if biased:
             vectors = torch.cat((vectors, torch.ones_like(vectors[:, :1])), 1)
@@ -188,13 +188,15 @@ class _Part:
         self._optimizer, self._decay = optimizer, decay
         self._every = np.ones(len(array), np.uint8)
 
-    def finish(self) -> torch.Tensor:
+    def finish(self) -> float:
         """Add the penalty to the gradient; return the square of its length."""
         if self.weight.grad is None:
             self.weight.grad = torch.zeros_like(self.weight)
+        if self.weight.device.type == "cpu":
+            return _penalise(self.weight.grad.numpy(), self.weight.detach().numpy(), self._decay)
         if self._decay:
             self.weight.grad.add_(self.weight, alpha=self._decay)
-        return self.weight.grad.square().sum(dtype=torch.float64)
+        return float(self.weight.grad.square().sum(dtype=torch.float64))
 
     def step(self, rate: float, step: int, shrink: float, threads: int) -> None:
         """Move the whole weight by `shrink` times its gradient, and forget it."""
@@ -223,6 +225,19 @@ class _Part:
             self.array[...] = self.weight.detach().cpu().numpy()
             for array, tensor in zip(self._arrays, self._moments, strict=True):
                 array[...] = tensor.cpu().numpy()
+
+
+@kernel_fast
+def _penalise(gradient: Matrix, values: Matrix, decay: float) -> float:
+    """Add `decay` times the values to the gradient; return the square of its length."""
+    total, decay32 = 0.0, np.float32(decay)
+    for row in range(values.shape[0]):
+        squares = np.float32(0.0)
+        for f in range(values.shape[1]):
+            gradient[row, f] += decay32 * values[row, f]
+            squares += gradient[row, f] * gradient[row, f]
+        total += np.float64(squares)
+    return total
 
 
 def tower_vectors(

@@ -34,6 +34,7 @@ from recneg.training.scoring import BATCH, PAIR, Batch
 from recneg.training.simplex import SimpleX
 from recneg.training.streams import INIT, NEGATIVES, ORDER
 from recneg.training.torch_scoring import DeviceBatch, batch_losses
+from recneg.training.unit_rows import unit_rows_of
 
 torch.set_num_threads(1)
 
@@ -509,3 +510,20 @@ def test_overflow_names_the_epoch() -> None:
 def test_partial_samplers_draw_positives_too() -> None:
     model = fitted(sampler=partial(Uniform, unseen=False))
     assert model.history[-1].loss != fitted().history[-1].loss
+
+
+def test_unit_rows_have_the_gradient_of_normalize() -> None:
+    rng = np.random.default_rng(0)
+    start = torch.from_numpy(rng.normal(size=(7, 5)).astype(np.float32))
+    start[3] = 0
+    slopes = torch.from_numpy(rng.normal(size=(7, 5)).astype(np.float32))
+    slopes[3] = 0
+    found = []
+    for function in (unit_rows_of, partial(normalize, eps=1e-12)):
+        leaf = start.clone().requires_grad_()
+        unit = function(leaf)
+        (unit * slopes).sum().backward()
+        found.append((unit.detach().numpy(), leaf.grad.numpy()))
+    for one, other in zip(*found, strict=True):
+        assert np.allclose(one, other, atol=1e-6)
+        assert np.abs(other).max() > 0.1
