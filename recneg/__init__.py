@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from recneg.interactions import Interactions
     from recneg.keys import Key
     from recneg.samplers import Negatives, Popularity, Sampler, Uniform
-    from recneg.training import BPR, NBPO, UBPR, MatrixFactorization, RelMF
+    from recneg.training import BPR, NBPO, UBPR, MatrixFactorization, RelMF, SimpleX
 
 __version__ = "0.1.0"
 
@@ -31,6 +31,7 @@ _HOME = {
     "Popularity": "recneg.samplers",
     "RelMF": "recneg.training",
     "Sampler": "recneg.samplers",
+    "SimpleX": "recneg.training",
     "UBPR": "recneg.training",
     "Uniform": "recneg.samplers",
     "evaluate": "recneg.evaluation",
@@ -48,6 +49,7 @@ __all__ = [
     "Popularity",
     "RelMF",
     "Sampler",
+    "SimpleX",
     "Uniform",
     "evaluate",
 ]

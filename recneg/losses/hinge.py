@@ -144,18 +144,17 @@ def cml_row(
 ) -> tuple[float, float]:
     """Fill d loss / d s_j; return the loss and d loss / d s_pos."""
     gradients[:] = 0.0
-    top, within, ties = 0.0, 0, 0
+    top, within, ties = -np.inf, 0, 0
     for j in range(negatives.size):
-        excess = np.float64(negatives[j]) - positive + parameters[1]
-        if weight_at(weights, j) != 0.0 and excess > 0.0:
+        score = np.float64(negatives[j])  # compared as it is: sums may round differently each time
+        if weight_at(weights, j) != 0.0 and score - positive + parameters[1] > 0.0:
             within += 1
-            ties = ties + 1 if excess == top else 1 if excess > top else ties
-            top = max(top, excess)
+            ties = ties + 1 if score == top else 1 if score > top else ties
+            top = max(top, score)
     if within == 0:
         return 0.0, 0.0
     weight = math.log(1.0 + parameters[0] * within / count_kept(weights, negatives.size))
     for j in range(negatives.size):
-        excess = np.float64(negatives[j]) - positive + parameters[1]
-        if weight_at(weights, j) != 0.0 and excess == top:
+        if weight_at(weights, j) != 0.0 and np.float64(negatives[j]) == top:
             gradients[j] = weight / ties
-    return weight * top, -weight
+    return weight * (top - positive + parameters[1]), -weight

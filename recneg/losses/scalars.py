@@ -58,27 +58,41 @@ def _exponentials_float32(scores: Any, highest: Any, scale: Any, out: Any) -> fl
     return float(total)
 
 
+@kernel_fast
+def _sum_unmasked(weights: Any, out: Any) -> float:
+    total = np.float32(0.0)
+    for j in range(out.size):
+        term = out[j] if weights[j] != 0.0 else np.float32(0.0)
+        out[j] = term
+        total += term
+    return float(total)
+
+
 @kernel
-def highest_of(scores: Any) -> Any:
-    """Return the largest score, by sixteen running ones that vector instructions can hold."""
-    if scores.size < 64:
-        highest = scores[0]
-        for j in range(1, scores.size):
-            highest = max(highest, scores[j])
-        return highest
-    lanes = np.empty(16, scores.dtype)
-    for lane in range(16):
-        lanes[lane] = scores[lane]
+def highest_of(scores: Any, weights: Any) -> Any:
+    """Return the largest score that is not masked, -inf for none.
+
+    Sixteen running ones, because vector instructions can hold them.
+    """
+    lanes = np.full(16, -np.inf, scores.dtype)
     last = scores.size - scores.size % 16
-    for start in range(16, last, 16):
-        for lane in range(16):
-            value = scores[start + lane]
-            lanes[lane] = value if value > lanes[lane] else lanes[lane]
+    if weights.size == 0:
+        for start in range(0, last, 16):
+            for lane in range(16):
+                value = scores[start + lane]
+                lanes[lane] = value if value > lanes[lane] else lanes[lane]
+    else:
+        for start in range(0, last, 16):
+            for lane in range(16):
+                value = scores[start + lane]
+                larger = value > lanes[lane] and weights[start + lane] != 0.0
+                lanes[lane] = value if larger else lanes[lane]
     highest = lanes[0]
     for lane in range(1, 16):
         highest = max(highest, lanes[lane])
     for j in range(last, scores.size):
-        highest = max(highest, scores[j])
+        if weight_at(weights, j) != 0.0:
+            highest = max(highest, scores[j])
     return highest
 
 
@@ -89,52 +103,44 @@ def softmax_row(scores: Any, shift: float, scale: float, weights: Any, out: Any)
     Masked entries get 0; without any other the result is -inf. Of float32 scores the exponentials
     are those of `exponentials_float32`.
     """
-    highest = -np.inf
-    if weights.size == 0:
-        highest = np.float64(highest_of(scores)) if scores.size > 0 else -np.inf
-    else:
-        for j in range(scores.size):
-            if weights[j] != 0.0:
-                highest = max(highest, np.float64(scores[j]))
-    total = exponentials(scores, highest, scale, out)
-    if weights.size > 0:
-        total = 0.0
-        for j in range(scores.size):
-            if weights[j] == 0.0:
-                out[j] = 0.0
-            total += np.float64(out[j])
-    if not total > 0.0:
-        return -np.inf if highest == -np.inf else np.nan
+    highest = np.float64(highest_of(scores, weights))
+    if highest == -np.inf:
+        out[:] = 0.0
+        return -np.inf
+    total = exponentials(scores, highest, scale, weights, out)
     inverse = 1.0 / total
     for j in range(scores.size):
         out[j] *= inverse
     return float(scale * (highest - shift) + math.log(total))
 
 
-def exponentials(scores: Any, highest: Any, scale: Any, out: Any) -> Any:
-    """Fill `out` with ``exp(scale * (scores - highest))``; return their sum."""
+def exponentials(scores: Any, highest: Any, scale: Any, weights: Any, out: Any) -> Any:
+    """Fill `out` with ``exp(scale * (scores - highest))``, 0 if masked; return their sum."""
     raise NotImplementedError  # compiled code has one form for each dtype
 
 
 @overload(exponentials, jit_options={"error_model": "numpy"})
-def _exponentials(scores: Any, highest: Any, scale: Any, out: Any) -> Any:
+def _exponentials(scores: Any, highest: Any, scale: Any, weights: Any, out: Any) -> Any:
     return exponentials_float32 if scores.dtype == types.float32 else exponentials_float64
 
 
-def exponentials_float64(scores: Any, highest: Any, scale: Any, out: Any) -> Any:
+def exponentials_float64(scores: Any, highest: Any, scale: Any, weights: Any, out: Any) -> Any:
     """Fill `out` by the standard library's function."""
     total = 0.0
     for j in range(scores.size):
-        term = math.exp(scale * (np.float64(scores[j]) - highest))
-        out[j] = term
-        total += term
+        out[j] = 0.0
+        if weight_at(weights, j) != 0.0:
+            term = math.exp(scale * (np.float64(scores[j]) - highest))
+            out[j] = term
+            total += term
     return total
 
 
-def exponentials_float32(scores: Any, highest: Any, scale: Any, out: Any) -> Any:
+def exponentials_float32(scores: Any, highest: Any, scale: Any, weights: Any, out: Any) -> Any:
     """Fill `out` in vector instructions, ten times as fast; a term is right to 2e-6 of itself.
 
     ``exp(t) = 2**n exp(r)`` with n the integer next to ``t / ln 2``; ``exp(r)`` is a polynomial of
     the fifth degree (Cephes), 2**n is made of bits. Below exp(-87) terms do not get smaller.
     """
-    return _exponentials_float32(scores, np.float32(highest), np.float32(scale), out)
+    total = _exponentials_float32(scores, np.float32(highest), np.float32(scale), out)
+    return total if weights.size == 0 else _sum_unmasked(weights, out)

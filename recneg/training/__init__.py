@@ -7,12 +7,15 @@ from recneg.training.matrix_factorization import MatrixFactorization
 from recneg.training.nbpo import NBPO
 from recneg.training.negatives import NegativeSource, SamplerLike
 from recneg.training.optimizers import SGD, Adagrad, Adam, Optimizer
+from recneg.training.presets import PRESETS, Preset, preset
 from recneg.training.sides import Thresholds
+from recneg.training.simplex import SimpleX
 from recneg.training.state import Epoch
 
 __all__ = [
     "BPR",
     "NBPO",
+    "PRESETS",
     "SGD",
     "UBPR",
     "Adagrad",
@@ -22,7 +25,10 @@ __all__ = [
     "MatrixFactorization",
     "NegativeSource",
     "Optimizer",
+    "Preset",
     "RelMF",
     "SamplerLike",
+    "SimpleX",
     "Thresholds",
+    "preset",
 ]

@@ -16,8 +16,8 @@ from threadpoolctl import threadpool_limits
 from recneg.interactions import Interactions
 from recneg.keys import Key, random_bits
 from recneg.losses import Loss
+from recneg.training.moments import table_moments
 from recneg.training.negatives import Drawn, NegativeSource
-from recneg.training.optimizers import Optimizer
 from recneg.training.options import FactorizationOptions
 from recneg.training.record import Totals, overflow, record
 from recneg.training.scoring import BATCH, GROUP, PAIR, Batch, score_batch
@@ -192,7 +192,7 @@ class BatchedEngine:
             items = np.hstack((items, biases[:, None]))
             state.factors = users[:, :-1], items[:, :-1], items[:, -1]
         of_users, of_items = (
-            _moments(optimizer, state, name, values)
+            table_moments(optimizer, state, name, values)
             for optimizer, name, values in (
                 (options.user_optimizer, "user", users),
                 (options.optimizer, "item", items),
@@ -200,7 +200,7 @@ class BatchedEngine:
         )
         self._views = state.factors
         self._pair = (
-            Table(users, of_users, cosine=cosine, frozen=frozen),
+            Table(users, of_users, cosine=cosine, raw=True, frozen=frozen),
             Table(items, of_items, cosine=cosine, threads=self.threads),
         )
         decays = options.item_regularization > 0 and options.regularized == "rows"
@@ -221,6 +221,8 @@ class BatchedEngine:
         started = time.perf_counter()
         number = len(state.history)
         users, items = self._tables(state)
+        for table in (users, items):  # so that a resumed run has the same bits
+            table.renew()
         plan.source.follow(state, plan.key.fold_in(FOLLOW))
         plan.sides.follow(users.scored, items.scored, number, plan.key.fold_in(SIDES))
         total, done = Totals(), 0
@@ -266,15 +268,6 @@ def _step(
         shrink = min(1.0, options.max_norm / (float(np.sqrt(squares)) + 1e-6))
     for table, optimizer, _, rate in sides:
         table.step(optimizer, rate, step, shrink)
-
-
-def _moments(
-    optimizer: Optimizer, state: TrainingState, name: str, values: Matrix
-) -> tuple[Matrix, ...]:
-    names = [f"{name}_moment{number}" for number in range(2)]
-    if names[0] not in state.moments:
-        state.moments |= dict(zip(names, optimizer.moments(*values.shape), strict=True))
-    return tuple(state.moments[each] for each in names)
 
 
 def scored_factors(options: FactorizationOptions) -> Callable[[Factors], Factors]:

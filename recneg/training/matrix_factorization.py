@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import recneg.losses
-import recneg.training.optimizers
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
 from recneg.keys import Key
@@ -15,6 +12,7 @@ from recneg.losses import BPRLoss, Loss
 from recneg.losses.kinds import NO_KERNEL
 from recneg.samplers import Uniform
 from recneg.training.batched import BatchedEngine, BatchPlan, scored_factors
+from recneg.training.descriptions import described, rebuilt
 from recneg.training.fingerprint import fingerprint
 from recneg.training.negatives import NegativeSource, SamplerLike
 from recneg.training.optimizers import Adagrad, Optimizer
@@ -210,26 +208,23 @@ class MatrixFactorization(Trainer):
 
     def _manifest(self) -> dict[str, Any]:
         return self.options.model_dump() | {
-            "loss": _described(self.loss),
-            "optimizer": _described(self.options.optimizer),
-            "user_optimizer": _described(self.options.user_optimizer),
-            "thresholds": asdict(self.thresholds),
+            "loss": described(self.loss),
+            "optimizer": described(self.options.optimizer),
+            "user_optimizer": described(self.options.user_optimizer),
+            "thresholds": described(self.thresholds),
         }
 
     @classmethod
     def _rebuilt(cls, options: dict[str, Any]) -> Self:
+        kinds: dict[str, type] = {
+            "loss": Loss,
+            "optimizer": Optimizer,
+            "user_optimizer": Optimizer,
+            "thresholds": Thresholds,
+        }
+        parts: dict[str, Any] = {name: rebuilt(kind, options[name]) for name, kind in kinds.items()}
         model = cls.__new__(cls)
-        of_steps = recneg.training.optimizers
-        MatrixFactorization.__init__(
-            model,
-            **options
-            | {
-                "loss": _rebuilt(recneg.losses, options["loss"]),
-                "optimizer": _rebuilt(of_steps, options["optimizer"]),
-                "user_optimizer": _rebuilt(of_steps, options["user_optimizer"]),
-                "thresholds": Thresholds(**options["thresholds"]),
-            },
-        )
+        MatrixFactorization.__init__(model, **(options | parts))
         return model
 
     def _names(self) -> list[str]:
@@ -277,17 +272,3 @@ def chosen_engine(engine: str, device: str | None, loss: Loss) -> str:
             f"got {loss}, device={device!r}"
         )
     return engine if engine != "auto" else ("fused" if fits else "torch")
-
-
-def _described(value: Any) -> dict[str, Any]:
-    return {"name": type(value).__name__, **asdict(value)}
-
-
-def _rebuilt(module: Any, description: dict[str, Any]) -> Any:
-    """Return the frozen object that `_described` made a record of."""
-    values = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in description.items()
-        if name != "name"
-    }
-    return getattr(module, description["name"])(**values)

@@ -26,6 +26,10 @@ PAIR, GROUP, BATCH = range(3)
 """Whose the negatives of a batch are."""
 
 
+COMPARED = 64
+"""Negatives of a positive whose share below it stands for that of all: the training AUC."""
+
+
 class Batch(NamedTuple):
     """What a step is made of.
 
@@ -47,8 +51,8 @@ class Batch(NamedTuple):
     positive_sides : numpy.ndarray of float64, shape (num_positives,), or empty
     negative_sides : numpy.ndarray of float64, shape (num_positives, n), or empty
     seen : tuple of two arrays
-        Index pointers and items of what users may not get of negatives of the whole batch; empty
-        for no exclusion.
+        Index pointers and items, sorted for each user, that users may not get of negatives of the
+        whole batch; empty for no exclusion.
     """
 
     users: NDArray[np.int64]
@@ -84,6 +88,8 @@ def score_batch(
     bounds = _shares(batch.offsets, lanes)
     pool = batch.negatives[0] if batch.whose == BATCH else np.empty(0, np.int32)
     factors = items.scored[np.maximum(pool, 0)]
+    order = np.argsort(pool)
+    places = (pool[order], order)  # where the kernel looks up what a user has seen
     table = np.empty((len(vectors) if pool.size else 0, pool.size), np.float32)
 
     def score(lane: int) -> tuple[float, float, float, float]:
@@ -94,8 +100,9 @@ def score_batch(
         sums = _score_groups(
             loss.kind, loss.parameters, first, last, batch.users, batch.offsets, batch.positives,
             batch.whose, batch.negatives, batch.weights, batch.log_q, batch.temperature,
-            batch.positive_sides, batch.negative_sides, *batch.seen, vectors, items.scored, table,
-            by_vector, items.gradients[lane], items.touched[lane], items.counts_idle,
+            batch.positive_sides, batch.negative_sides, *batch.seen, *places, vectors,
+            items.scored, table, by_vector, items.gradients[lane], items.touched[lane],
+            items.counts_idle,
         )  # fmt: skip
         if pool.size:
             by_vector[part] += table[part] @ factors
@@ -133,6 +140,8 @@ def _score_groups(
     negative_sides: NDArray[np.float64],
     seen_indptr: NDArray[np.int64],
     seen_items: NDArray[np.int32],
+    pool: NDArray[np.int32],
+    pool_order: NDArray[np.int64],
     vectors: Matrix,
     items: Matrix,
     table: Matrix,
@@ -148,7 +157,6 @@ def _score_groups(
     n = negatives.shape[1]
     scores, gradient = np.empty(n, np.float32), np.empty(n, np.float32)
     summed, kept = np.empty(n, np.float32), np.ones(n, np.float32)
-    marks = np.zeros(items.shape[0] if seen_indptr.size > 0 else 0, np.uint8)
     no_weights, no_sides = np.empty(0, np.float32), np.empty(0)
     temperature32 = np.float32(temperature)
     # where positives share negatives and the loss knows these by one number, it is found once
@@ -162,14 +170,10 @@ def _score_groups(
             if whose == PAIR or r == offsets[g]:
                 summed[:] = np.float32(0.0)
                 masked = all_weights.size > 0
-                if marks.size > 0:
-                    user = users[g]
-                    for entry in range(seen_indptr[user], seen_indptr[user + 1]):
-                        marks[seen_items[entry]] = 1
                 for slot in range(n):
                     item = negatives[place, slot]
                     score = np.float32(0.0)
-                    if item < 0 or (marks.size > 0 and marks[item] != 0):
+                    if item < 0:
                         masked = True
                         kept[slot] = np.float32(0.0)
                     else:
@@ -184,10 +188,20 @@ def _score_groups(
                         if log_q.size > 0:
                             score -= temperature32 * log_q[place, slot]
                     scores[slot] = score
-                if marks.size > 0:
+                if whose == BATCH and seen_indptr.size > 0:
                     user = users[g]
                     for entry in range(seen_indptr[user], seen_indptr[user + 1]):
-                        marks[seen_items[entry]] = 0
+                        low, high = 0, n
+                        while low < high:
+                            middle = (low + high) >> 1
+                            if pool[middle] < seen_items[entry]:
+                                low = middle + 1
+                            else:
+                                high = middle
+                        while low < n and pool[low] == seen_items[entry]:
+                            masked = True
+                            kept[pool_order[low]] = np.float32(0.0)
+                            low += 1
             positive_item = positives[r]
             positive = np.float32(0.0)
             for f in range(items.shape[1]):
@@ -219,15 +233,17 @@ def _score_groups(
             for f in range(items.shape[1]):
                 by_vector[g, f] += slope32 * items[positive_item, f]
                 by_item[positive_item, f] += slope32 * vectors[g, f]
-            below, met = 0, n
-            for slot in range(n):
-                below += scores[slot] < positive
+            met = n
             if masked:
                 met = 0
                 for slot in range(n):
                     met += kept[slot] != np.float32(0.0)
-                    below -= kept[slot] == np.float32(0.0) and scores[slot] < positive
-            correct += below
+            below, compared = 0, 0
+            for slot in range(min(n, COMPARED)):
+                if not masked or kept[slot] != np.float32(0.0):
+                    compared += 1
+                    below += scores[slot] < positive
+            correct += met * (below / max(compared, 1))
             pairs += met
             skipped += n - met
             if not at_once:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -125,6 +126,7 @@ class TrainingState:
             If the file is damaged, or of other options, another sampler or other data.
         """
         tensors, manifest = load_tensors(path)
+        fingerprint = json.loads(json.dumps(fingerprint))  # tuples come back as lists
         made_of = manifest.get("of")
         if made_of != fingerprint:
             differs = [

@@ -36,6 +36,8 @@ class Table:
         Of the optimiser; changed in place.
     cosine : bool
         Whether scores are made of the rows divided by their norms; gradients are by those then.
+    raw : bool
+        Whether gradients are by the rows themselves all the same, as `UserVectors` adds them.
     frozen : int
         A column that is constant, as the ones of users beside item biases; -1 for none.
     threads : int
@@ -47,11 +49,12 @@ class Table:
         moments: tuple[Matrix, ...],
         *,
         cosine: bool,
+        raw: bool = False,
         frozen: int = -1,
         threads: int = 1,
     ) -> None:
         self.values, self.moments, self.frozen, self.threads = values, moments, frozen, threads
-        self.cosine = cosine
+        self.cosine, self._by_scored = cosine, cosine and not raw
         self.counts_idle = True
         """Whether rows that a batch has without a gradient count as touched. Their penalty and the
         moments of lazy Adam need it; other steps leave them as they are."""
@@ -59,6 +62,11 @@ class Table:
         """What scores are made of: the rows, or copies of length 1."""
         self.gradients = np.zeros((threads, *values.shape), np.float32)
         self.touched = np.zeros((threads, len(values)), np.uint8)
+
+    def renew(self) -> None:
+        """Make what is scored anew of the rows, without what rounding the steps have added."""
+        if self.cosine:
+            self.scored[...] = unit_rows(self.values)
 
     def finish(self, optimizer: Optimizer, penalty: Penalty, scale: float) -> float:
         """Make one gradient by the rows of what the lanes have; return its squared length.
@@ -76,7 +84,7 @@ class Table:
         def finish(part: int) -> float:
             return _finish(
                 *self._bounds(part), scale, decay, everywhere, optimizer.dense, self.frozen,
-                self.cosine, self.values, self.scored, self.gradients, self.touched,
+                self._by_scored, self.values, self.scored, self.gradients, self.touched,
             )  # fmt: skip
 
         return sum(map_tasks(finish, self.threads, self.threads))

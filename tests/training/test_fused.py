@@ -10,8 +10,8 @@ from recneg.interactions import Interactions
 from recneg.keys import Key, random_bits
 from recneg.samplers import Popularity, Sampler, Uniform
 from recneg.training import BPR
-from recneg.training.streams import INIT, NEGATIVES, ORDER
 from recneg.training.fused import BLOCK_USERS, _shuffle, random_factors
+from recneg.training.streams import INIT, NEGATIVES, ORDER
 
 
 def some_interactions(num_users: int = 150, num_items: int = 40, seed: int = 0) -> Interactions:

@@ -25,9 +25,9 @@ from recneg.samplers import (
 )
 from recneg.simulation import simulate
 from recneg.training import BPR, NegativeSource
-from recneg.training.streams import MINE, NEGATIVES
 from recneg.training.negatives import BATCH_USERS, score_pairs
 from recneg.training.state import TrainingState
+from recneg.training.streams import MINE, NEGATIVES
 
 OPTIONS = {"factors": 6, "epochs": 6, "num_threads": 1, "seed": 5}
 
