@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recneg.jit import kernel_fast
+from recneg.jit import kernel, kernel_fast
 from recneg.losses import Loss
 from recneg.losses.kernels import row_gradient, row_of_summary, summarise, summarises
 from recneg.parallel import map_tasks
@@ -122,6 +122,37 @@ def _shares(offsets: NDArray[np.int64], parts: int) -> NDArray[np.int64]:
     return np.maximum.accumulate(bounds)
 
 
+@kernel
+def _mask_seen(
+    g: int,
+    users: NDArray[np.int64],
+    seen_indptr: NDArray[np.int64],
+    seen_items: NDArray[np.int32],
+    pool: NDArray[np.int32],
+    pool_order: NDArray[np.int64],
+    kept: Matrix,
+    value: float,
+) -> int:
+    """Set `kept` to `value` where the pool, sorted, has items that group g has seen; count them."""
+    hits = 0
+    if seen_indptr.size == 0:
+        return hits
+    user = users[g]
+    for entry in range(seen_indptr[user], seen_indptr[user + 1]):
+        low, high = 0, pool.size
+        while low < high:
+            middle = (low + high) >> 1
+            if pool[middle] < seen_items[entry]:
+                low = middle + 1
+            else:
+                high = middle
+        while low < pool.size and pool[low] == seen_items[entry]:
+            kept[pool_order[low]] = np.float32(value)
+            hits += 1
+            low += 1
+    return hits
+
+
 @kernel_fast
 def _score_groups(
     kind: int,
@@ -165,6 +196,45 @@ def _score_groups(
     loss, pairs, correct, skipped = 0.0, 0.0, 0.0, 0.0
     for g in range(first, last):
         masked, shares = False, 0.0
+        if at_once and whose == BATCH:  # in place, without a look at every negative more than due
+            line = table[g]
+            if log_q.size > 0:
+                for slot in range(n):
+                    line[slot] -= temperature32 * log_q[0, slot]
+            hits = _mask_seen(g, users, seen_indptr, seen_items, pool, pool_order, kept, 0.0)
+            for slot in range(min(n, COMPARED)):
+                scores[slot] = line[slot]
+            summary = summarise(kind, parameters, line, kept if hits > 0 else no_weights, line)
+            for r in range(offsets[g], offsets[g + 1]):
+                positive_item = positives[r]
+                positive = np.float32(0.0)
+                for f in range(items.shape[1]):
+                    positive += vectors[g, f] * items[positive_item, f]
+                side = positive_sides[r] if positive_sides.size > 0 else 0.0
+                value, slope, share = row_of_summary(
+                    kind, parameters, np.float64(positive), side, summary
+                )
+                loss += value
+                shares += share
+                slope32 = np.float32(slope)
+                touched[positive_item] = 1
+                for f in range(items.shape[1]):
+                    by_vector[g, f] += slope32 * items[positive_item, f]
+                    by_item[positive_item, f] += slope32 * vectors[g, f]
+                below, compared = 0, 0
+                for slot in range(min(n, COMPARED)):
+                    if kept[slot] != np.float32(0.0):
+                        compared += 1
+                        below += scores[slot] < positive
+                correct += (n - hits) * (below / max(compared, 1))
+                pairs += n - hits
+                skipped += hits
+            shares32 = np.float32(shares)
+            for slot in range(n):
+                line[slot] *= shares32
+            if hits > 0:
+                _mask_seen(g, users, seen_indptr, seen_items, pool, pool_order, kept, 1.0)
+            continue
         for r in range(offsets[g], offsets[g + 1]):
             place = r if whose == PAIR else g if whose == GROUP else 0
             if whose == PAIR or r == offsets[g]:
@@ -188,20 +258,11 @@ def _score_groups(
                         if log_q.size > 0:
                             score -= temperature32 * log_q[place, slot]
                     scores[slot] = score
-                if whose == BATCH and seen_indptr.size > 0:
-                    user = users[g]
-                    for entry in range(seen_indptr[user], seen_indptr[user + 1]):
-                        low, high = 0, n
-                        while low < high:
-                            middle = (low + high) >> 1
-                            if pool[middle] < seen_items[entry]:
-                                low = middle + 1
-                            else:
-                                high = middle
-                        while low < n and pool[low] == seen_items[entry]:
-                            masked = True
-                            kept[pool_order[low]] = np.float32(0.0)
-                            low += 1
+                if whose == BATCH:
+                    hits = _mask_seen(
+                        g, users, seen_indptr, seen_items, pool, pool_order, kept, 0.0
+                    )
+                    masked = masked or hits > 0
             positive_item = positives[r]
             positive = np.float32(0.0)
             for f in range(items.shape[1]):
