@@ -26,8 +26,11 @@ bench: $(VENV)/bench.stamp  ## speed and quality beside implicit, Cornac and Len
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/ranking.py
 
-reproduce: $(VENV)/bench.stamp  ## long: all samplers on simulated data, quality on real data (set RECNEG_DATA)
+reproduce: $(VENV)/bench.stamp  ## very long: published systems, debiasing, all samplers, quality (set RECNEG_DATA)
 	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python benchmarks/reproductions.py
+	$(BIN)/python benchmarks/debiasing.py coat
+	$(BIN)/python benchmarks/debiasing.py semi-synthetic
 	$(BIN)/python benchmarks/landscape.py
 	$(BIN)/python benchmarks/quality.py
 

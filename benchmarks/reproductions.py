@@ -1,0 +1,258 @@
+"""Published systems beside ours, cell by cell: ``python benchmarks/reproductions.py [CELL ...]``.
+
+A cell is a data set, a system and its settings. Each seed trains on the train part alone and gives
+two figures from one run:
+
+- *honest*: at the end of training, or at the epoch that validation data chose. Settings were chosen
+  on validation data: the split's own, or a tenth of each user's training interactions.
+- *as published*: the best NDCG@20 that test data show on the way, as papers of this field select.
+
+Train items are masked, validation items are not. Needs the data in the folder that RECNEG_DATA
+names, or downloads them. Results: benchmarks/results/reproductions-CELL.json, and one table of all
+that are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from recording import RESULTS, Table, environment
+
+from recneg import BPR, NBPO, MatrixFactorization, SimpleX, Uniform, evaluate
+from recneg.datasets import load
+from recneg.files import atomic_path
+from recneg.losses import BSLLoss
+from recneg.splits import Split
+from recneg.training import Adam, Epoch
+from recneg.training.presets import preset
+from recneg.training.trainer import Trainer
+
+METRICS = ("recall", "ndcg")
+
+Maker = Callable[..., Trainer]
+
+everything = partial(Uniform, unseen=False)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One line of the table.
+
+    Attributes
+    ----------
+    data : str
+    system : str
+    published : tuple of two floats
+        Recall@20 and NDCG@20; NaN where not found.
+    source : str
+    make : callable
+        The trainer, from keyword arguments `seed` and `num_threads`.
+    validated : bool
+        Whether the split's validation part chooses the epoch.
+    every : int
+        Epochs between looks at test data, for the column *as published*.
+    """
+
+    data: str
+    system: str
+    published: tuple[float, float]
+    source: str
+    make: Maker
+    validated: bool = False
+    every: int = 10
+
+
+def softmax(factors: int, epochs: int, rate: float, loss: Any, **options: Any) -> Maker:
+    """Return a maker of the recipe that was found best: users with all positives, a shared pool."""
+    recipe: dict[str, Any] = {
+        "loss": loss,
+        "score": "cosine",
+        "optimizer": Adam(rate),
+        "user_optimizer": Adam(rate, (0.9, 0.99), lazy=True),
+        "schedule": "cosine",
+        "visit": "users",
+        "redraw": "batch",
+        "batch_size": 1024,
+        "num_negatives": 4096,
+        "init_deviation": 0.02,
+        "epochs": epochs,
+    }
+    return partial(MatrixFactorization, factors, **recipe | options)
+
+
+def published_preset(system: str, data: str, **options: Any) -> Maker:
+    """Return a maker of a published configuration."""
+    found = preset(system, data)
+    makers = {"SimpleX": SimpleX, "MatrixFactorization": MatrixFactorization}
+    return partial(makers[found.model], **found.options | options)
+
+
+def nbpo(seed: int, num_threads: int, **options: Any) -> Trainer:
+    """Return NBPO, which knows no threads."""
+    return NBPO(seed=seed, **options)
+
+
+NAN = float("nan")
+GOWALLA_BPR: dict[str, Any] = {
+    "learning_rate": 0.15,
+    "user_regularization": 0.003,
+    "positive_regularization": 0.002,
+    "negative_regularization": 0.0002,
+    "item_bias": False,
+    "init_deviation": 0.14,
+    "num_negatives": 16,
+}
+
+FORTY: dict[str, Any] = {"patience": None, "plateau_factor": 1.0, "epochs": 40}
+"""Published runs end after 30 to 42 epochs; there is no validation data to end these."""
+
+CELLS: dict[str, Cell] = {
+    "electronics-nbpo": Cell(
+        "amazon-electronics", "NBPO, 50 factors", (NAN, 0.0810), "SimpleX's README",
+        partial(nbpo, patience=8), validated=True,
+    ),
+    "electronics-simplex": Cell(
+        "amazon-electronics", "SimpleX, 50 factors", (0.1457, 0.0842), "paper",
+        published_preset("SimpleX", "amazon-electronics"), validated=True, every=1,
+    ),
+    "movielens-softmax": Cell(
+        "movielens-1m-m1", "MF + SL, 64 factors", (0.2809, 0.2662), "BSL's logs",
+        softmax(64, 200, 1e-3, BSLLoss(0.15, 1.0), batch_size=64, sampler=everything), every=40,
+    ),
+    "gowalla-bpr": Cell(
+        "gowalla", "MF-BPR, 64 factors", (0.1627, 0.1378), "BARS",
+        partial(BPR, 64, epochs=200, learning_rate_decay=0.98, **GOWALLA_BPR), every=40,
+    ),
+    "gowalla-bpr-128": Cell(
+        "gowalla", "MF-BPR, 128 factors", (0.1627, 0.1378), "BARS, 64 factors",
+        partial(BPR, 128, epochs=160, learning_rate_decay=0.977, **GOWALLA_BPR), every=40,
+    ),
+    "gowalla-ccl": Cell(
+        "gowalla", "MF-CCL, 64 factors", (0.1837, 0.1493), "paper",
+        published_preset("MF-CCL", "gowalla", **FORTY), every=5,
+    ),
+    "gowalla-softmax-64": Cell(
+        "gowalla", "MF + BSL, 64 factors", (0.1882, 0.1584), "BSL's logs",
+        softmax(64, 100, 3e-3, BSLLoss(0.1, 1.22)), every=25,
+    ),
+    "gowalla-softmax-512": Cell(
+        "gowalla", "MF + BSL, 512 factors", (0.1920, 0.1617), "best of any model: BSPM-EM, NESCL",
+        softmax(512, 100, 4e-3, BSLLoss(0.1, 1.22)), every=25,
+    ),
+    "yelp-ccl": Cell(
+        "yelp2018", "MF-CCL, 64 factors", (0.0698, 0.0572), "paper",
+        published_preset("MF-CCL", "yelp2018", **FORTY), every=5,
+    ),
+    "yelp-softmax-64": Cell(
+        "yelp2018", "MF + BSL, 64 factors", (0.0725, 0.0599), "BSL's logs",
+        softmax(64, 60, 4e-3, BSLLoss(0.13, 1.1)), every=20,
+    ),
+    "yelp-softmax-256": Cell(
+        "yelp2018", "MF + BSL, 256 factors", (0.0744, 0.0617), "best of any model: LightGCN + BSL",
+        softmax(256, 60, 4e-3, BSLLoss(0.13, 1.1)), every=20,
+    ),
+}  # fmt: skip
+
+
+def measured(model: Any, split: Split) -> dict[str, float]:
+    """Return Recall@20 and NDCG@20 on the test part."""
+    result = evaluate(model, split.train, split.test, k=20, metrics=METRICS)
+    return {f"{name}@20": result.mean(f"{name}@20") for name in METRICS}
+
+
+def run(cell: Cell, split: Split, seed: int, threads: int) -> dict[str, Any]:
+    """Train once; return both columns."""
+    model = cell.make(seed=seed, num_threads=threads)
+    seen: list[dict[str, float]] = []
+
+    def look(epoch: Epoch) -> None:
+        if epoch.epoch % cell.every == 0:
+            seen.append({"epoch": epoch.epoch, "seconds": epoch.seconds, **measured(model, split)})
+            print(json.dumps(seen[-1]), flush=True)
+
+    started = time.perf_counter()
+    validation = split.validation if cell.validated else None
+    model.fit(split.train, show_progress=False, callback=look, validation=validation)
+    honest = measured(model, split)
+    return {
+        "seed": seed,
+        "honest": honest,
+        "as_published": max([*seen, honest], key=lambda found: found["ndcg@20"]),
+        "epochs": len(model.history),
+        "training_seconds": model.history[-1].seconds,
+        "wall_seconds": time.perf_counter() - started,
+        "looks": seen,
+        "model": repr(model),
+    }
+
+
+def spread(values: list[float]) -> str:
+    """Return the mean, and the deviation of the seeds if there are several."""
+    mean = f"{statistics.mean(values):.4f}"
+    return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.4f}"
+
+
+def table(records: dict[str, dict[str, Any]]) -> Table:
+    """Return ours beside what was published."""
+    rows = []
+    for name, record in records.items():
+        cell, runs = CELLS[name], record["runs"]
+        columns = [
+            spread([each[column][f"{metric}@20"] for each in runs])
+            for column in ("honest", "as_published")
+            for metric in METRICS
+        ]
+        published = [f"{value:.4f}" if value == value else "-" for value in cell.published]
+        seconds = statistics.mean(each["training_seconds"] for each in runs)
+        rows.append(
+            [cell.data, cell.system, *published, *columns, str(len(runs)), f"{seconds:.0f}",
+             record["split"]]
+        )  # fmt: skip
+    heads = ["data", "system", "published R@20", "N@20", "honest R@20", "N@20"]
+    heads += ["test-selected R@20", "N@20", "seeds", "training s", "split"]
+    return Table("Published systems, ours beside theirs", heads, rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("cells", nargs="*", help=f"default: all of {', '.join(CELLS)}")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--threads", type=int, default=0)
+    arguments = parser.parse_args()
+    unknown = sorted(set(arguments.cells) - set(CELLS))
+    if unknown:
+        parser.error(f"cells must be among {', '.join(CELLS)}; got {', '.join(unknown)}")
+    RESULTS.mkdir(exist_ok=True)
+    for name in arguments.cells or CELLS:
+        cell = CELLS[name]
+        split = load(cell.data).split
+        assert split is not None
+        print(f"{name}: {cell.data} {split!r} {split.checksum}", flush=True)
+        runs = []
+        for seed in arguments.seeds:
+            runs.append(run(cell, split, seed, arguments.threads))
+            shown = ("seed", "honest", "as_published", "training_seconds")
+            print(json.dumps({key: runs[-1][key] for key in shown}), flush=True)
+        record = {"environment": environment(), "split": split.checksum, "runs": runs}
+        with atomic_path(RESULTS / f"reproductions-{name}.json") as path:
+            path.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+    records = {
+        name: json.loads((RESULTS / f"reproductions-{name}.json").read_text("utf-8"))
+        for name in CELLS
+        if (RESULTS / f"reproductions-{name}.json").exists()
+    }
+    found = table(records)
+    found.show()
+    with atomic_path(RESULTS / "reproductions.md") as path:
+        path.write_text(found.markdown() + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
