@@ -140,11 +140,11 @@ CELLS: dict[str, Cell] = {
     ),
     "gowalla-softmax-64": Cell(
         "gowalla", "MF + BSL, 64 factors", (0.1882, 0.1584), "BSL's logs",
-        softmax(64, 100, 3e-3, BSLLoss(0.1, 1.22)), every=25,
+        softmax(64, 40, 7e-3, BSLLoss(0.1, 1.22)), every=20,
     ),
     "gowalla-softmax-512": Cell(
         "gowalla", "MF + BSL, 512 factors", (0.1920, 0.1617), "best of any model: BSPM-EM, NESCL",
-        softmax(512, 100, 4e-3, BSLLoss(0.1, 1.22)), every=25,
+        softmax(512, 45, 4e-3, BSLLoss(0.1, 1.22), init="spectral", init_deviation=0.014), every=15,
     ),
     "yelp-ccl": Cell(
         "yelp2018", "MF-CCL, 64 factors", (0.0698, 0.0572), "paper",
@@ -152,11 +152,11 @@ CELLS: dict[str, Cell] = {
     ),
     "yelp-softmax-64": Cell(
         "yelp2018", "MF + BSL, 64 factors", (0.0725, 0.0599), "BSL's logs",
-        softmax(64, 60, 4e-3, BSLLoss(0.13, 1.1)), every=20,
+        softmax(64, 40, 5e-3, BSLLoss(0.13, 1.1), init="spectral"), every=20,
     ),
     "yelp-softmax-256": Cell(
         "yelp2018", "MF + BSL, 256 factors", (0.0744, 0.0617), "best of any model: LightGCN + BSL",
-        softmax(256, 60, 4e-3, BSLLoss(0.13, 1.1)), every=20,
+        softmax(256, 40, 4e-3, BSLLoss(0.13, 1.1), init="spectral"), every=20,
     ),
 }  # fmt: skip
 

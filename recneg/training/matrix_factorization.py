@@ -18,6 +18,7 @@ from recneg.training.negatives import NegativeSource, SamplerLike
 from recneg.training.optimizers import Adagrad, Optimizer
 from recneg.training.options import FactorizationOptions, checked
 from recneg.training.sides import ExposureLike, SideValues, Thresholds
+from recneg.training.spectral import spectral_factors
 from recneg.training.state import Factors, TrainingState
 from recneg.training.trainer import Engine, Trainer, random_start
 
@@ -83,8 +84,11 @@ class MatrixFactorization(Trainer):
     max_norm : float, optional
         Longest gradient, over both tables, that a step follows unshortened.
     item_bias : bool, default False
+    init : {"random", "spectral"}
+        Where training starts: at random, or at `recneg.training.spectral.spectral_factors`, the
+        singular vectors of the normalised interactions.
     init_deviation : float, default 0.1
-        Standard deviation of the initial factors, which are uniform around 0.
+        Standard deviation of the initial factors, uniform around 0 if they are random.
     propensity : Exposure or callable, optional
         For losses of inverse propensities. Default: `recneg.propensity.power_law`.
     thresholds : Thresholds, optional
@@ -147,6 +151,7 @@ class MatrixFactorization(Trainer):
         dropout: float = 0.0,
         max_norm: float | None = None,
         item_bias: bool = False,
+        init: str = "random",
         init_deviation: float = 0.1,
         propensity: ExposureLike | None = None,
         thresholds: Thresholds | None = None,
@@ -188,6 +193,7 @@ class MatrixFactorization(Trainer):
             dropout=dropout,
             max_norm=max_norm,
             item_bias=item_bias,
+            init=init,
             init_deviation=init_deviation,
             epochs=epochs,
             patience=patience,
@@ -242,7 +248,10 @@ class MatrixFactorization(Trainer):
 
     def _initial(self, train: Interactions, key: Key) -> Factors:
         o = self.options
-        return random_start(train, o.factors, o.init_deviation, o.item_bias, key)
+        start = random_start(train, o.factors, o.init_deviation, o.item_bias, key)
+        if o.init == "spectral":
+            start = (*spectral_factors(train, o.factors, o.init_deviation, key), start[2])
+        return start
 
     def _engine(
         self, train: Interactions, source: NegativeSource, key: Key, threads: int

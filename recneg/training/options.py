@@ -66,6 +66,7 @@ class FactorizationOptions(RunOptions):
     dropout: Annotated[float, Field(ge=0, lt=1)]
     max_norm: Rate | None
     item_bias: bool
+    init: Literal["random", "spectral"]
     init_deviation: Decay
     plateau_factor: Annotated[float, Field(gt=0, le=1)]
 
