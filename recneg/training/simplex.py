@@ -183,6 +183,7 @@ class SimpleX(Trainer):
             dropout=dropout,
             max_norm=max_norm,
             item_bias=item_bias,
+            init="random",
             init_deviation=init_deviation,
             epochs=epochs,
             patience=patience,
