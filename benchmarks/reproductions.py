@@ -157,11 +157,11 @@ CELLS: dict[str, Cell] = {
     ),
     "gowalla-softmax-64": Cell(
         "gowalla", "MF + BSL, 64 factors", (0.1882, 0.1584), "BSL's logs",
-        softmax(64, 40, 7e-3, BSLLoss(0.1, 1.22)), every=20,
+        softmax(64, 300, 1e-3, BSLLoss(0.1, 1.22), batch_size=512, num_negatives=8192), every=50,
     ),
     "gowalla-softmax-512": Cell(
         "gowalla", "MF + BSL, 512 factors", (0.1920, 0.1617), "best of any model: BSPM-EM, NESCL",
-        softmax(512, 45, 4e-3, BSLLoss(0.1, 1.22), init="spectral", init_deviation=0.014), every=15,
+        softmax(512, 100, 4e-3, BSLLoss(0.1, 1.22)), every=25,
     ),
     "yelp-ccl": Cell(
         "yelp2018", "MF-CCL, 64 factors", (0.0698, 0.0572), "paper",
@@ -173,7 +173,7 @@ CELLS: dict[str, Cell] = {
     ),
     "yelp-softmax-256": Cell(
         "yelp2018", "MF + BSL, 256 factors", (0.0744, 0.0617), "best of any model: LightGCN + BSL",
-        softmax(256, 40, 4e-3, BSLLoss(0.13, 1.1), init="spectral"), every=20,
+        softmax(256, 60, 4e-3, BSLLoss(0.13, 1.1)), every=20,
     ),
 }  # fmt: skip
 

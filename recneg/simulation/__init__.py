@@ -20,7 +20,7 @@ probability is known exactly. With user u and item i:
 - *Observed*: ``P(Y = 1) = theta * (gamma * (1 - fn) + (1 - gamma) * fp)``.
 """
 
-from recneg.simulation.semi_synthetic import RatedTruth, SemiSynthetic, semi_synthetic
+from recneg.simulation.rated import RatedTruth, SemiSynthetic, semi_synthetic
 from recneg.simulation.truth import Truth
 from recneg.simulation.world import Simulation, simulate
 

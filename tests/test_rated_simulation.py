@@ -15,7 +15,7 @@ from recneg.errors import InvalidDataError, InvalidIdError
 from recneg.interactions import Interactions
 from recneg.keys import Key
 from recneg.parallel import set_num_threads
-from recneg.simulation.semi_synthetic import RatedTruth, SemiSynthetic, semi_synthetic
+from recneg.simulation.rated import RatedTruth, SemiSynthetic, semi_synthetic
 
 NUM_USERS, NUM_ITEMS = 300, 200
 
@@ -139,7 +139,7 @@ def test_keys_and_threads(ratings: Interactions, world: SemiSynthetic) -> None:
 def test_blocks_of_users_change_nothing(
     ratings: Interactions, world: SemiSynthetic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recneg.simulation.semi_synthetic.BLOCK_PAIRS", 7 * NUM_ITEMS)
+    monkeypatch.setattr("recneg.simulation.rated.BLOCK_PAIRS", 7 * NUM_ITEMS)
     again = semi_synthetic(ratings, exponent=0.5, epsilon=3.0, key=4)
     assert np.array_equal(dense(again.interactions), dense(world.interactions))
 
