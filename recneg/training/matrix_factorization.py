@@ -262,7 +262,7 @@ class MatrixFactorization(Trainer):
             return BatchedEngine(plan, threads)
         from recneg.training.torch_engine import TorchEngine
 
-        return TorchEngine(plan, self.device or "cpu")
+        return TorchEngine(plan, self.device or "cpu", threads)
 
     def _adopt(self, state: TrainingState) -> None:
         super()._adopt(state)

@@ -309,7 +309,7 @@ class SimpleX(Trainer):
         if self._factorizes:
             from recneg.training.torch_engine import TorchEngine
 
-            return TorchEngine(plan, device)
+            return TorchEngine(plan, device, threads)
         from recneg.training.tower_engine import TowerEngine
 
         return TowerEngine(

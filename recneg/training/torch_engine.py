@@ -21,6 +21,7 @@ from recneg.training.streams import FOLLOW, SIDES
 from recneg.training.tables import EVERY, SMALLEST_NORM, Matrix, Penalty, unit_rows
 from recneg.training.torch_optimizers import move_table
 from recneg.training.torch_scoring import DeviceBatch, batch_losses
+from recneg.training.torch_threads import torch_threads
 
 __all__ = ["TorchEngine"]
 
@@ -32,10 +33,12 @@ class TorchEngine:
     ----------
     plan : BatchPlan
     device : str or torch.device
+    threads : int
+        Of torch on the CPU.
     """
 
-    def __init__(self, plan: BatchPlan, device: str | torch.device = "cpu") -> None:
-        self.plan, self.device = plan, torch.device(device)
+    def __init__(self, plan: BatchPlan, device: str | torch.device, threads: int) -> None:
+        self.plan, self.device, self.threads = plan, torch.device(device), threads
         self._views: Factors | None = None
         self._pair: tuple[_Table, _Table] | None = None
 
@@ -49,6 +52,10 @@ class TorchEngine:
         NoNegativeError
             If there is no negative for any positive.
         """
+        with torch_threads(self.threads):
+            return self._epoch(state)
+
+    def _epoch(self, state: TrainingState) -> Epoch:
         plan, started, number = self.plan, time.perf_counter(), len(state.history)
         users, items = self._tables(state)
         plan.source.follow(state, plan.key.fold_in(FOLLOW))

@@ -24,6 +24,7 @@ from recneg.training.streams import FOLLOW
 from recneg.training.tables import Matrix
 from recneg.training.torch_optimizers import move_table
 from recneg.training.torch_scoring import DeviceBatch, batch_losses
+from recneg.training.torch_threads import torch_threads
 from recneg.training.unit_rows import unit_rows_of
 
 __all__ = ["TowerEngine", "tower_vectors"]
@@ -80,6 +81,10 @@ class TowerEngine:
         NoNegativeError
             If there is no negative for any positive.
         """
+        with torch_threads(self.threads):
+            return self._epoch(state)
+
+    def _epoch(self, state: TrainingState) -> Epoch:
         plan, started, number = self.plan, time.perf_counter(), len(state.history)
         self._prepare(state)
         plan.source.follow(state, plan.key.fold_in(FOLLOW))
