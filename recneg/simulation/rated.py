@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recneg.errors import InvalidDataError
-from recneg.interactions import Interactions, check_ids
+from recneg.interactions import Interactions
 from recneg.keys import Key, as_key, random_floats, random_integers
+from recneg.simulation.known_truth import KnownTruth
 
 __all__ = ["RatedTruth", "SemiSynthetic", "semi_synthetic"]
 
@@ -23,7 +24,7 @@ Slopes = Callable[[Floats, Floats], Floats]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class RatedTruth:
+class RatedTruth(KnownTruth):
     """The known truth behind semi-synthetic clicks, with the methods of `Truth`.
 
     They take indices that broadcast against each other and return arrays of that shape.
@@ -51,15 +52,6 @@ class RatedTruth:
     exponent: float
     exposure_key: Key
     relevance_key: Key
-
-    def __post_init__(self) -> None:
-        for value in vars(self).values():
-            if isinstance(value, np.ndarray):
-                value.setflags(write=False)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # through the constructor: NumPy does not pickle that an array is read-only
-        return type(self), tuple(vars(self).values())
 
     @property
     def num_users(self) -> int:
@@ -97,19 +89,6 @@ class RatedTruth:
         """Return O, the realised exposure."""
         u, i = self._pairs(users, items)
         return np.asarray(random_floats(self.exposure_key, u, i) < self.exposure(u, i))
-
-    def is_relevant(self, users: ArrayLike, items: ArrayLike) -> NDArray[np.bool_]:
-        """Return R, the realised relevance; it is the same for every exponent."""
-        u, i = self._pairs(users, items)
-        return np.asarray(random_floats(self.relevance_key, u, i) < self.relevance(u, i))
-
-    def _pairs(
-        self, users: ArrayLike, items: ArrayLike
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        u, i = np.broadcast_arrays(
-            check_ids(users, "user", self.num_users), check_ids(items, "item", self.num_items)
-        )
-        return u, i
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recneg.interactions import check_ids
 from recneg.jit import kernel
-from recneg.keys import Key, random_floats
+from recneg.keys import Key
+from recneg.simulation.known_truth import KnownTruth
 
 __all__ = ["Truth"]
 
@@ -44,7 +43,7 @@ def _relevances(
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Truth:
+class Truth(KnownTruth):
     """The known truth behind simulated interactions.
 
     Its methods take indices that broadcast against each other and return arrays of that shape, so
@@ -80,15 +79,6 @@ class Truth:
     false_positive_rate: float
     false_negative_rate: float
     relevance_key: Key
-
-    def __post_init__(self) -> None:
-        for value in vars(self).values():
-            if isinstance(value, np.ndarray):
-                value.setflags(write=False)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # through the constructor: NumPy does not pickle that an array is read-only
-        return type(self), tuple(vars(self).values())
 
     @property
     def num_users(self) -> int:
@@ -131,16 +121,3 @@ class Truth:
         """Return ``gamma (1 - fn) + (1 - gamma) fp``: the click probability of what is examined."""
         gamma = self.relevance(users, items)
         return gamma * (1 - self.false_negative_rate) + (1 - gamma) * self.false_positive_rate
-
-    def is_relevant(self, users: ArrayLike, items: ArrayLike) -> NDArray[np.bool_]:
-        """Return R, the realised relevance: what a user asked about the item would answer."""
-        u, i = self._pairs(users, items)
-        return np.asarray(random_floats(self.relevance_key, u, i) < self.relevance(u, i))
-
-    def _pairs(
-        self, users: ArrayLike, items: ArrayLike
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        u, i = np.broadcast_arrays(
-            check_ids(users, "user", self.num_users), check_ids(items, "item", self.num_items)
-        )
-        return u, i

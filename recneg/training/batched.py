@@ -22,7 +22,7 @@ from recneg.training.options import FactorizationOptions
 from recneg.training.record import Totals, overflow, record
 from recneg.training.scoring import BATCH, GROUP, PAIR, Batch, score_batch
 from recneg.training.sides import NO_SIDE, NO_SIDES, SideValues
-from recneg.training.state import Epoch, Factors, TrainingState
+from recneg.training.state import Epoch, Factors, TrainingState, with_bias_columns
 from recneg.training.streams import DROP, FOLLOW, MINE, NEGATIVES, ORDER, SIDES
 from recneg.training.tables import Matrix, Table, unit_rows
 from recneg.training.vectors import NO_MASKS, UserVectors, dropout_masks
@@ -53,6 +53,9 @@ class Visit(NamedTuple):
     offsets: NDArray[np.int64]
     marks: NDArray[np.int64]
     recent: NDArray[np.int64]
+
+
+Step = Callable[[Visit, Batch, tuple[float, float]], Totals]
 
 
 class BatchPlan:
@@ -146,6 +149,25 @@ class BatchPlan:
             items = np.broadcast_to(items, (len(positives), items.shape[1]))
         return self.sides.of(owners, positives, items)
 
+    def steps(self, state: TrainingState, step: Step) -> Totals:
+        """Take the steps of an epoch, each with the learning rates of users and items.
+
+        Raises
+        ------
+        FloatingPointError
+            If a batch's loss is not finite; `step` should have moved nothing then.
+        """
+        number, total, done = len(state.history), Totals(), 0
+        for index, visit in enumerate(self.visits(number)):
+            batch = self.batch(visit, state, number, index)
+            rates = self.rates(state, done / len(self.train))
+            state.steps += 1
+            found = step(visit, batch, rates)
+            if not np.isfinite(found.loss):
+                raise overflow(state, rates[1])
+            total, done = total.plus(found), done + len(visit.rows)
+        return total
+
     def masks(self, visit: Visit, columns: int, epoch: int) -> Matrix:
         """Return the dropout of the batch's user vectors; empty for none."""
         if self.options.dropout == 0:
@@ -188,8 +210,7 @@ class BatchedEngine:
         cosine, frozen = options.score == "cosine", -1
         if biases.size:
             frozen = users.shape[1]
-            users = np.hstack((users, np.ones((len(users), 1), np.float32)))
-            items = np.hstack((items, biases[:, None]))
+            users, items = with_bias_columns(state.factors)
             state.factors = users[:, :-1], items[:, :-1], items[:, -1]
         of_users, of_items = (
             table_moments(optimizer, state, name, values)
@@ -225,22 +246,20 @@ class BatchedEngine:
             table.renew()
         plan.source.follow(state, plan.key.fold_in(FOLLOW))
         plan.sides.follow(users.scored, items.scored, number, plan.key.fold_in(SIDES))
-        total, done = Totals(), 0
+
+        def step(visit: Visit, batch: Batch, rates: tuple[float, float]) -> Totals:
+            masks = plan.masks(visit, users.values.shape[1], number)
+            mine = UserVectors(users, visit.groups, masks)
+            by_vector = np.zeros_like(mine.vectors)
+            found = score_batch(plan.loss, batch, mine.vectors, items, by_vector)
+            if np.isfinite(found.loss):
+                mine.add_gradients(by_vector)
+                _step(users, items, options, rates, state.steps, len(visit.rows))
+            return found
+
         # lanes multiply matrices side by side: more threads inside BLAS would only wait for cores
         with threadpool_limits(1, "blas"):
-            for index, visit in enumerate(plan.visits(number)):
-                batch = plan.batch(visit, state, number, index)
-                masks = plan.masks(visit, users.values.shape[1], number)
-                mine = UserVectors(users, visit.groups, masks)
-                by_vector = np.zeros_like(mine.vectors)
-                found = score_batch(plan.loss, batch, mine.vectors, items, by_vector)
-                rates = plan.rates(state, done / len(plan.train))
-                if not np.isfinite(found.loss):
-                    raise overflow(state, rates[1])
-                mine.add_gradients(by_vector)
-                total, done = total.plus(found), done + len(visit.rows)
-                state.steps += 1
-                _step(users, items, options, rates, state.steps, len(visit.rows))
+            total = plan.steps(state, step)
         if not (np.isfinite(users.values.sum()) and np.isfinite(items.values.sum())):
             raise overflow(state, options.optimizer.learning_rate)
         return record(state, total, len(plan.train), time.perf_counter() - started)

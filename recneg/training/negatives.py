@@ -22,7 +22,7 @@ from recneg.samplers.draws import draw_items
 from recneg.samplers.law import NO_LAW, Law
 from recneg.samplers.static import StaticSampler
 from recneg.training.fingerprint import fingerprint
-from recneg.training.state import Factors, TrainingState
+from recneg.training.state import Factors, TrainingState, copied, with_bias_columns
 
 __all__ = ["BATCH_USERS", "Block", "Drawn", "NegativeSource", "SamplerLike"]
 
@@ -144,17 +144,17 @@ class NegativeSource:
         if isinstance(self.recipe, Adaptive):
             every = self.recipe.every
             if number % every == 0 or state.followed is None:
-                state.followed = _copied(self._scoring(state.factors))
+                state.followed = copied(self._scoring(state.factors))
             elif self.sampler is not None:
                 return
-            users, items = _with_biases(state.followed)
+            users, items = with_bias_columns(state.followed)
             built = key.fold_in(number - number % every)
             first = self.sampler is None
             self.sampler = _check(self.recipe.build(self.train, users, items, built), self.train)
             if first:
                 self._check_exhausted(self.sampler)
         if self.miner is not None and self.miner.past_epochs:
-            state.past = [*state.past, _copied(self._scoring(state.factors))][
+            state.past = [*state.past, copied(self._scoring(state.factors))][
                 -self.miner.past_epochs :
             ]
 
@@ -380,22 +380,6 @@ def _guide_factors(guide: Any, train: Interactions) -> Factors:
 
 def _as_they_are(factors: Factors) -> Factors:
     return factors
-
-
-def _copied(factors: Factors) -> Factors:
-    users, items, biases = factors
-    return users.copy(), items.copy(), biases.copy()
-
-
-def _with_biases(factors: Factors) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return factors whose inner products are the scores: a bias is one more column."""
-    users, items, biases = factors
-    if not biases.size:
-        return users, items
-    return (
-        np.hstack((users, np.ones((len(users), 1), np.float32))),
-        np.hstack((items, biases[:, None])),
-    )
 
 
 def score_pairs(

@@ -42,7 +42,8 @@ class Batch(NamedTuple):
     whose : int
         `PAIR`, `GROUP` or `BATCH`.
     negatives : numpy.ndarray of int32, shape (m, n)
-        -1 for none; m is the number of positives, of groups, or 1.
+        m is the number of positives, of groups, or 1; -1 for none, which there is not in the
+        negatives of a whole batch.
     weights : numpy.ndarray of float32, of that shape, or empty for ones
         Of the negatives of pairs; 0 masks.
     log_q : numpy.ndarray of float32, of that shape, or empty for no correction
@@ -87,9 +88,10 @@ def score_batch(
     lanes = items.threads
     bounds = _shares(batch.offsets, lanes)
     pool = batch.negatives[0] if batch.whose == BATCH else np.empty(0, np.int32)
-    factors = items.scored[np.maximum(pool, 0)]
-    order = np.argsort(pool)
-    places = (pool[order], order)  # where the kernel looks up what a user has seen
+    factors = items.scored[pool]
+    # the pool in order, for the kernel to look up what a user has seen
+    order = np.argsort(pool) if batch.seen[0].size else np.empty(0, np.int64)
+    places = (pool[order], order)
     table = np.empty((len(vectors) if pool.size else 0, pool.size), np.float32)
 
     def score(lane: int) -> tuple[float, float, float, float]:
@@ -339,7 +341,6 @@ def _add_rows(
 ) -> None:
     for index in range(rows.size):
         row = rows[index]
-        if row >= 0:
-            touched[row] = 1
-            for f in range(values.shape[1]):
-                gradients[row, f] += values[index, f]
+        touched[row] = 1
+        for f in range(values.shape[1]):
+            gradients[row, f] += values[index, f]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recneg.errors import IntegrityError
 from recneg.training.storage import load_tensors, save_tensors
 
-__all__ = ["Epoch", "Factors", "TrainingState"]
+__all__ = ["Epoch", "Factors", "TrainingState", "copied", "with_bias_columns"]
 
 
 class Epoch(NamedTuple):
@@ -52,9 +52,19 @@ Factors = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 NAMES = ("users", "items", "biases")
 
 
-def _copy(factors: Factors) -> Factors:
+def copied(factors: Factors) -> Factors:
+    """Return copies, contiguous whatever the factors are views of."""
     users, items, biases = factors
     return users.copy(), items.copy(), biases.copy()
+
+
+def with_bias_columns(factors: Factors) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return factors whose inner products are the scores: with biases, a column of ones beside."""
+    users, items, biases = factors
+    if not biases.size:
+        return users, items
+    ones = np.ones((len(users), 1), np.float32)
+    return np.hstack((users, ones)), np.hstack((items, biases[:, None]))
 
 
 class TrainingState:
@@ -85,10 +95,10 @@ class TrainingState:
         self.evaluations_since_best += 1
         if score > self.best_score:
             self.best_score, self.evaluations_since_best = score, 0
-            self.best = _copy(self.factors)
+            self.best = copied(self.factors)
         elif plateau < 1 and self.best is not None:
             self.rate_scale *= plateau
-            self.factors = _copy(self.best)
+            self.factors = copied(self.best)
 
     def exhausted(self, patience: int | None) -> bool:
         """Tell whether `patience` evaluations have passed without a better score."""

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from recneg.training.batched import BatchPlan
+from recneg.training.batched import BatchPlan, Visit
 from recneg.training.moments import table_moments
 from recneg.training.optimizers import Optimizer
 from recneg.training.record import Totals, overflow, record
-from recneg.training.state import Epoch, Factors, TrainingState
+from recneg.training.scoring import Batch
+from recneg.training.state import Epoch, Factors, TrainingState, with_bias_columns
 from recneg.training.streams import FOLLOW, SIDES
 from recneg.training.tables import EVERY, SMALLEST_NORM, Matrix, Penalty, unit_rows
 from recneg.training.torch_optimizers import move_table
@@ -62,19 +63,17 @@ class TorchEngine:
         if plan.sides.needs != "nothing":
             scored = (users.scored_array(), items.scored_array())
             plan.sides.follow(*scored, number, plan.key.fold_in(SIDES))
-        total, done = Totals(), 0
-        for index, visit in enumerate(plan.visits(number)):
+
+        def step(visit: Visit, batch: Batch, rates: tuple[float, float]) -> Totals:
+            masks = plan.masks(visit, users.values.shape[1], number)
+            moved = DeviceBatch.of(batch, self.device)
+            found = self._step(moved, masks, (users, items), rates, state.steps)
             if plan.source.miner is not None:  # it looks at the factors of the state
                 users.give_back()
                 items.give_back()
-            batch = DeviceBatch.of(plan.batch(visit, state, number, index), self.device)
-            masks = plan.masks(visit, users.values.shape[1], number)
-            rates = plan.rates(state, done / len(plan.train))
-            state.steps += 1
-            found = self._step(batch, masks, (users, items), rates, state.steps)
-            if not np.isfinite(found.loss):
-                raise overflow(state, rates[1])
-            total, done = total.plus(found), done + len(visit.rows)
+            return found
+
+        total = plan.steps(state, step)
         for table in (users, items):
             table.give_back()
             if not bool(torch.isfinite(table.values.sum())):
@@ -128,10 +127,9 @@ class TorchEngine:
         o = self.plan.options
         users, items, biases = state.factors
         frozen = -1
-        if biases.size:  # one more factor, which is 1 for every user
+        if biases.size:
             frozen = users.shape[1]
-            users = np.hstack((users, np.ones((len(users), 1), np.float32)))
-            items = np.hstack((items, biases[:, None]))
+            users, items = with_bias_columns(state.factors)
             state.factors = users[:, :-1], items[:, :-1], items[:, -1]
         self._views = state.factors
         cosine = o.score == "cosine"

@@ -88,24 +88,20 @@ class TowerEngine:
         plan, started, number = self.plan, time.perf_counter(), len(state.history)
         self._prepare(state)
         plan.source.follow(state, plan.key.fold_in(FOLLOW))
-        total, done = Totals(), 0
-        for index, visit in enumerate(plan.visits(number)):
+
+        def step(visit: Visit, batch: Batch, rates: tuple[float, float]) -> Totals:
+            found = self._step(visit, batch, number, rates[1], state.steps)
             if plan.source.miner is not None:  # it looks at the weights of the state
                 self._give_back()
-            batch = plan.batch(visit, state, number, index)
-            rate = plan.rates(state, done / len(plan.train))[1]
-            found = self._step(visit, batch, number, rate, state)
-            if not np.isfinite(found.loss):
-                raise overflow(state, rate)
-            total, done = total.plus(found), done + len(visit.rows)
+            return found
+
+        total = plan.steps(state, step)
         self._give_back()
         if not all(np.isfinite(part.array.sum()) for part in self._parts):
             raise overflow(state, plan.options.optimizer.learning_rate)
         return record(state, total, len(plan.train), time.perf_counter() - started)
 
-    def _step(
-        self, visit: Visit, batch: Batch, epoch: int, rate: float, state: TrainingState
-    ) -> Totals:
+    def _step(self, visit: Visit, batch: Batch, epoch: int, rate: float, step: int) -> Totals:
         options, loss = self.plan.options, self.plan.loss
         items, owners = histories(self.history, visit.groups, batch.positives)
         put = self._put
@@ -120,14 +116,13 @@ class TowerEngine:
         if not np.isfinite(found.loss):
             return found
         (total / len(visit.rows) if options.reduction == "mean" else total).backward()
-        state.steps += 1
         with torch.no_grad():
             squares = sum(part.finish() for part in self._parts)
             shrink = 1.0
             if options.max_norm is not None:
                 shrink = min(1.0, options.max_norm / (squares**0.5 + 1e-6))
             for part in self._parts:
-                part.step(rate, state.steps, shrink, self.threads)
+                part.step(rate, step, shrink, self.threads)
         return found
 
     def _scored(
