@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from recneg.interactions import Interactions
     from recneg.keys import Key
     from recneg.samplers import Negatives, Popularity, Sampler, Uniform
+    from recneg.sequences import Sequences
     from recneg.training import BPR, NBPO, UBPR, MatrixFactorization, RelMF, SimpleX
 
 __version__ = "0.1.0"
@@ -31,6 +32,7 @@ _HOME = {
     "Popularity": "recneg.samplers",
     "RelMF": "recneg.training",
     "Sampler": "recneg.samplers",
+    "Sequences": "recneg.sequences",
     "SimpleX": "recneg.training",
     "UBPR": "recneg.training",
     "Uniform": "recneg.samplers",
@@ -49,6 +51,7 @@ __all__ = [
     "Popularity",
     "RelMF",
     "Sampler",
+    "Sequences",
     "SimpleX",
     "Uniform",
     "evaluate",
