@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recneg.evaluation import Evaluation, evaluate
+    from recneg.evaluation import Evaluation, evaluate, evaluate_next_item
     from recneg.interactions import Interactions
     from recneg.keys import Key
     from recneg.samplers import Negatives, Popularity, Sampler, Uniform
@@ -37,6 +37,7 @@ _HOME = {
     "UBPR": "recneg.training",
     "Uniform": "recneg.samplers",
     "evaluate": "recneg.evaluation",
+    "evaluate_next_item": "recneg.evaluation",
 }
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "SimpleX",
     "Uniform",
     "evaluate",
+    "evaluate_next_item",
 ]
 
 

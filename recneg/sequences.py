@@ -153,6 +153,20 @@ class Sequences:
         ids = None if self.sequence_ids is None else self.sequence_ids[keep]
         return self._cut(self.indptr[:-1][keep], self.lengths()[keep], ids)
 
+    def between(self, start: int, stop: int) -> Sequences:
+        """Return the sequences from `start` to before `stop`, without a copy of their events."""
+        check_ids([start, stop], "sequence", self.num_sequences + 1)
+        if start > stop:
+            raise InvalidDataError(f"start must not be beyond stop; got {start} and {stop}")
+        part = slice(self.indptr[start], self.indptr[stop])
+        return replace(
+            self,
+            indptr=self.indptr[start : stop + 1] - self.indptr[start],
+            items=self.items[part],
+            timestamps=None if self.timestamps is None else self.timestamps[part],
+            sequence_ids=None if self.sequence_ids is None else self.sequence_ids[start:stop],
+        )
+
     def latest(self, length: int) -> Sequences:
         """Return the last `length` events of each sequence, or all where there are fewer."""
         counts = np.minimum(self.lengths(), _check_number(length, "length"))

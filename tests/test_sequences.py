@@ -80,6 +80,9 @@ def test_parts_equal_slices(rows, number, marks):
         assert items_of_all(part) == [[row[1] for row in events] for events in wanted]
         assert part.timestamps.tolist() == [row[2] for events in wanted for row in events]
         assert part.num_items == 9
+    middle = data.between(number, 6)
+    assert items_of_all(middle) == [[row[1] for row in events] for events in expected[number:6]]
+    assert np.shares_memory(middle.items, data.items) or not middle.num_events
     even = data.items % 2 == 0
     wanted = [[row[1] for row in events if row[1] % 2 == 0] for events in expected]
     assert items_of_all(data.select_events(even)) == wanted
@@ -96,6 +99,7 @@ def test_parts_keep_raw_ids():
     assert part.sequence_ids.tolist() == ["b", "c"]
     assert part.item_ids.tolist() == [10, 30]
     assert part.to_polars().rows() == [("b", 30), ("c", 10)]
+    assert data.between(1, 3).to_polars().rows() == part.to_polars().rows()
     assert data.sequence_index(["c", "a"]).tolist() == [2, 0]
     assert data.item_index([30]).tolist() == [1]
 
@@ -305,6 +309,10 @@ def test_numbers_and_masks_are_checked():
         data.select_events(np.array([True]))
     with pytest.raises(InvalidIdError, match=r"sequence ids must lie in \[0, 1\); got 1"):
         data.items_of(1)
+    with pytest.raises(InvalidDataError, match="start must not be beyond stop; got 1 and 0"):
+        data.between(1, 0)
+    with pytest.raises(InvalidIdError, match=r"must lie in \[0, 2\); got 2"):
+        data.between(0, 2)
     with pytest.raises(InvalidDataError, match="need timestamps"):
         data.last_times()
 
