@@ -1,8 +1,8 @@
-"""``name:option=value,option=value`` -> the function that makes a recipe."""
+"""``name:option=value,option=value`` -> a name and typed options, and the recipes made of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from inspect import Parameter, signature
 from typing import Any
 
@@ -10,7 +10,44 @@ from recneg.catalogue.entries import CATALOGUE
 from recneg.catalogue.recipe import Material, Recipe
 from recneg.errors import InvalidDataError
 
-__all__ = ["check_needs", "options_of", "parse_recipe"]
+__all__ = ["check_needs", "name_of", "options_of", "parse_options", "parse_recipe"]
+
+TYPES: dict[str, Callable[[str], Any]] = {"float": float, "int": int, "str": str}
+
+
+def name_of(text: str, known: Collection[str], what: str) -> str:
+    """Return the name that `text` begins with, which must be one of the known.
+
+    Raises
+    ------
+    InvalidDataError
+        Listing them.
+    """
+    name = text.partition(":")[0].strip().replace("-", "_")
+    if name not in known:
+        raise InvalidDataError(f"a {what} must be one of {', '.join(known)}; got {name!r}")
+    return name
+
+
+def parse_options(text: str, known: Mapping[str, Parameter]) -> dict[str, Any]:
+    """Return the options in `text`, as the annotations of the known parameters have them.
+
+    Raises
+    ------
+    InvalidDataError
+        For an unknown option or a value of the wrong type, listing what is known.
+    """
+    name, _, rest = (part.strip() for part in text.partition(":"))
+    options: dict[str, Any] = {}
+    for part in filter(None, rest.split(",")):
+        option, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or option not in known:
+            raise InvalidDataError(
+                f"options of {name} must be written as option=value, of "
+                f"{', '.join(known) or 'none'}; got {part!r}"
+            )
+        options[option] = _value(value, str(known[option].annotation), f"{name}:{option}")
+    return options
 
 
 def parse_recipe(text: str) -> Callable[[Material], Recipe]:
@@ -30,25 +67,12 @@ def parse_recipe(text: str) -> Callable[[Material], Recipe]:
     >>> parse_recipe("hardest:candidates=16")(Material(data)).mining
     Miner(hardest, 16)
     """
-    name, _, rest = text.strip().partition(":")
-    name = name.strip().replace("-", "_")
-    if name not in CATALOGUE:
-        raise InvalidDataError(f"a sampler must be one of {', '.join(CATALOGUE)}; got {name!r}")
-    build = CATALOGUE[name].build
-    known = options_of(name)
-    options: dict[str, Any] = {}
-    for part in filter(None, rest.split(",")):
-        option, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals or option not in known:
-            raise InvalidDataError(
-                f"options of {name} must be written as option=value, of "
-                f"{', '.join(known) or 'none'}; got {part!r}"
-            )
-        options[option] = _value(value, str(known[option].annotation), f"{name}:{option}")
+    name = name_of(text, CATALOGUE, "sampler")
+    options = parse_options(text, options_of(name))
 
     def make(material: Material) -> Recipe:
         check_needs(name, material)
-        return build(material, **options)
+        return CATALOGUE[name].build(material, **options)
 
     return make
 
@@ -72,11 +96,14 @@ def options_of(name: str) -> dict[str, Parameter]:
 
 
 def _value(text: str, kind: str, what: str) -> Any:
+    kind, optional, _ = kind.partition(" | None")
+    if optional and text.lower() == "none":
+        return None
     if kind == "bool":
         if text.lower() in ("true", "false"):
             return text.lower() == "true"
         raise InvalidDataError(f"{what} must be true or false; got {text!r}")
     try:
-        return {"float": float, "int": int, "str": str}[kind](text)
+        return TYPES[kind](text)
     except ValueError:
         raise InvalidDataError(f"{what} must be a {kind}; got {text!r}") from None

@@ -48,8 +48,12 @@ def compare(
     samplers: Annotated[list[str], Parameter(consume_multiple=True)] = list(DEFAULT_SAMPLERS),  # noqa: B006
     k: int = 20,
     out: Path | None = None,
+    model: str = "bpr",
+    loss: str | None = None,
+    optimizer: str | None = None,
+    preset: Annotated[bool, Parameter(negative=())] = False,
     data: Annotated[DataOptions, Parameter(name="*")] = DATA,
-    model: Annotated[ModelOptions, Parameter(name="*")] = MODEL,
+    options: Annotated[ModelOptions, Parameter(name="*")] = MODEL,
 ) -> None:
     """Train one model once per sampler on the same split and print what each sampler gives.
 
@@ -67,36 +71,61 @@ def compare(
     out
         Folder for the table (Parquet and Markdown), a plot of NDCG against training time, and the
         exact configuration. Needs matplotlib.
+    model
+        What is trained, as in recneg train; nbpo draws its own negatives and cannot be.
+    loss
+        As in recneg train.
+    optimizer
+        As in recneg train.
+    preset
+        As in recneg train.
     """
     from recneg.cli.compare import run
+    from recneg.cli.models import Choices
 
-    run(samplers, k, out, data, model)
+    choices = Choices(model, None, loss, optimizer, preset)
+    run(samplers, k, out, choices, data, options)
 
 
 @app.command
 def train(
     out: Path,
     *,
-    sampler: str = "uniform",
+    model: str = "bpr",
+    sampler: str | None = None,
+    loss: str | None = None,
+    optimizer: str | None = None,
+    preset: Annotated[bool, Parameter(negative=())] = False,
     checkpoint: Path | None = None,
     data: Annotated[DataOptions, Parameter(name="*")] = DATA,
-    model: Annotated[ModelOptions, Parameter(name="*")] = MODEL,
+    options: Annotated[ModelOptions, Parameter(name="*")] = MODEL,
 ) -> None:
-    """Train a BPR matrix factorization and save it.
+    """Train a model and save it.
 
     Parameters
     ----------
     out
         File to write, such as model.safetensors.
+    model
+        A name from recneg models, with options if wanted, as in simplex:gamma=0.5.
     sampler
         A name from recneg samplers, with options if wanted, as in
         popularity:exponent=0.5,unseen=false.
+    loss
+        A name from recneg models, with options if wanted, as in bsl:temperature=0.1; for mf and
+        simplex.
+    optimizer
+        sgd, adagrad or adam, with options if wanted, as in adam:learning_rate=0.001; for mf and
+        simplex.
+    preset
+        Start from the options that were published for the model and the data set.
     checkpoint
         File to write during training and to go on from if it is there.
     """
-    from recneg.cli.models import train_model
+    from recneg.cli.models import Choices, train_model
 
-    train_model(out, sampler, checkpoint, data, model)
+    choices = Choices(model, sampler, loss, optimizer, preset)
+    train_model(out, choices, checkpoint, data, options)
 
 
 @app.command
@@ -186,9 +215,17 @@ def sample(
 @app.command
 def samplers() -> None:
     """List the ways of drawing negatives: law, options, paper and memory."""
-    from recneg.cli.samplers import run
+    from recneg.cli.listing import samplers as show
 
-    run()
+    show()
+
+
+@app.command
+def models() -> None:
+    """List the models that recneg train knows, with their options, losses and optimisers."""
+    from recneg.cli.listing import models as show
+
+    show()
 
 
 @app.command

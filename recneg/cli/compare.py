@@ -16,7 +16,7 @@ from rich.console import Console
 
 from recneg.catalogue import Material, Recipe, check_needs, parse_recipe
 from recneg.cli.data import load_data, make_split, training_dislikes
-from recneg.cli.models import trainer_options
+from recneg.cli.models import Choices, make_trainer
 from recneg.cli.options import DataOptions, ModelOptions
 from recneg.cli.tables import print_table, stdout
 from recneg.diagnostics import Comparison, compare_samplers
@@ -28,12 +28,18 @@ from recneg.splits import Split
 
 if TYPE_CHECKING:
     from recneg.training import Epoch
+    from recneg.training.trainer import Trainer
 
 __all__ = ["run"]
 
 
 def run(
-    samplers: list[str], k: int, out: Path | None, data: DataOptions, model: ModelOptions
+    samplers: list[str],
+    k: int,
+    out: Path | None,
+    choices: Choices,
+    data: DataOptions,
+    model: ModelOptions,
 ) -> None:
     """Compare, print the table, and write the files if `out` is a folder."""
     makers = {name: parse_recipe(name) for name in samplers}
@@ -46,10 +52,11 @@ def run(
     loaded = load_data(data)
     split = make_split(loaded, data)
     shown = training_dislikes(loaded, split, data)
-    options = trainer_options(model, data.seed)
+    trainer = make_trainer(choices, model, data, split.train)
+    whole = trainer()
     if loaded.note:
         Console(stderr=True).print(loaded.note)
-    order, epochs = list(makers), options["epochs"]
+    order, epochs = list(makers), whole.options.epochs
     for name in samplers:
         check_needs(name, Material(split.train, shown))
     with progress_bar() as progress:
@@ -62,10 +69,10 @@ def run(
                 progress.update(task, figures=f"validation NDCG@20 {epoch.validation:.4f}")
 
         recipes = {name: partial(_made, make, shown) for name, make in makers.items()}
-        comparison = compare_samplers(split, recipes, k=k, options=options, on_epoch=on_epoch)
+        comparison = compare_samplers(split, recipes, k=k, trainer=trainer, on_epoch=on_epoch)
     print_table(f"{data.data}: {split!r}", _headers(k), _cells(comparison))
     if out is not None:
-        configuration = _configuration(samplers, k, data, options, split)
+        configuration = _configuration(samplers, k, data, whole, split)
         write_report(comparison, configuration, out)
         stdout().print(f"wrote {', '.join(sorted(path.name for path in out.iterdir()))} to {out}")
 
@@ -115,13 +122,13 @@ def _with_margin(row: dict[str, Any], label: str) -> str:
 
 
 def _configuration(
-    samplers: list[str], k: int, data: DataOptions, options: dict[str, Any], split: Split
+    samplers: list[str], k: int, data: DataOptions, trainer: Trainer, split: Split
 ) -> dict[str, Any]:
     return {
         "samplers": samplers,
         "k": k,
         "data": asdict(data),
-        "trainer": options,
+        "trainer": trainer.manifest(),
         "split": {"checksum": split.checksum, "sizes": repr(split)},
         "versions": {name: version(name) for name in ("recneg", "numpy", "numba", "scipy")},
         "python": platform.python_version(),

@@ -2,54 +2,98 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from recneg.catalogue import Material, parse_recipe
+from recneg.catalogue import (
+    MODELS,
+    Material,
+    load_model,
+    parse_loss,
+    parse_model,
+    parse_optimizer,
+    parse_recipe,
+)
+from recneg.catalogue.parsing import name_of
 from recneg.cli.data import LoadedData, load_data, make_split, training_dislikes
 from recneg.cli.options import DataOptions, ModelOptions
 from recneg.cli.tables import print_table, stdout
 from recneg.errors import IntegrityError, InvalidDataError
 from recneg.evaluation import evaluate
 from recneg.files import atomic_path, check_folder
+from recneg.interactions import Interactions
 from recneg.splits import Split
-from recneg.training import BPR
+from recneg.training.trainer import Trainer
 
-__all__ = ["evaluate_model", "recommend_items", "train_model", "trainer_options"]
+__all__ = [
+    "Choices",
+    "evaluate_model",
+    "given_options",
+    "make_trainer",
+    "recommend_items",
+    "train_model",
+]
 
 
-def trainer_options(model: ModelOptions, seed: int) -> dict[str, Any]:
-    """Return the keyword arguments of `recneg.BPR`."""
-    return {
-        "factors": model.factors,
-        "epochs": model.epochs,
-        "learning_rate": model.learning_rate,
-        "regularization": model.regularization,
-        "item_bias": model.item_bias,
-        "patience": model.patience or None,
-        "evaluate_every": model.evaluate_every,
-        "num_threads": model.threads,
-        "seed": seed,
-    }
+@dataclass(frozen=True)
+class Choices:
+    """What `recneg train` trains, each by name; None for the model's own."""
+
+    model: str
+    sampler: str | None
+    loss: str | None
+    optimizer: str | None
+    preset: bool
+
+
+def given_options(model: ModelOptions) -> dict[str, Any]:
+    """Return the options that were given, as keyword arguments of a trainer."""
+    given = {key: value for key, value in asdict(model).items() if value is not None}
+    del given["threads"]
+    if given.get("patience") == 0:
+        given["patience"] = None
+    return given
+
+
+def make_trainer(
+    choices: Choices, model: ModelOptions, data: DataOptions, train: Interactions
+) -> Callable[..., Trainer]:
+    """Return the maker of the trainer, which still takes a sampler and mining."""
+    return partial(
+        parse_model(
+            choices.model,
+            given_options(model),
+            loss=None if choices.loss is None else parse_loss(choices.loss, train),
+            optimizer=None if choices.optimizer is None else parse_optimizer(choices.optimizer),
+            dataset=data.data if choices.preset else None,
+        ),
+        seed=data.seed,
+        num_threads=model.threads,
+    )
 
 
 def train_model(
-    out: Path, sampler: str, checkpoint: Path | None, data: DataOptions, model: ModelOptions
+    out: Path, choices: Choices, checkpoint: Path | None, data: DataOptions, model: ModelOptions
 ) -> None:
     """Train on the train part, choose the epoch on validation, save."""
     check_folder(out)
-    make = parse_recipe(sampler)
+    law = None if choices.sampler is None else parse_recipe(choices.sampler)
+    name_of(choices.model, MODELS, "model")
     loaded = load_data(data)
     split = make_split(loaded, data)
-    recipe = make(Material(split.train, training_dislikes(loaded, split, data)))
-    estimator = BPR(**trainer_options(model, data.seed), **recipe._asdict())
+    recipe = {}
+    if law is not None:
+        recipe = law(Material(split.train, training_dislikes(loaded, split, data)))._asdict()
+    estimator = make_trainer(choices, model, data, split.train)(**recipe)
     validation = split.validation if len(split.validation) else None
     estimator.fit(split.train, validation=validation, checkpoint=checkpoint)
     recorded = asdict(data) | ({"data": str(Path(data.data).resolve())} if _is_file(data) else {})
-    estimator.run = {"data": recorded, "sampler": sampler, "split": split.checksum}
+    estimator.run = {"data": recorded, **asdict(choices), "split": split.checksum}
     estimator.save(out)
     last = estimator.history[-1] if estimator.history else None
     console = stdout()
@@ -119,9 +163,9 @@ def _cell(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def _load(path: Path) -> tuple[BPR, LoadedData, Split]:
+def _load(path: Path) -> tuple[Trainer, LoadedData, Split]:
     """Load a model and the very data and split that it was trained with."""
-    model = BPR.load(path)
+    model = load_model(path)
     if "data" not in model.run:
         raise InvalidDataError(f"{path} must have been saved by recneg train; it names no data")
     options = DataOptions(**model.run["data"])

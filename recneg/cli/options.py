@@ -67,7 +67,7 @@ class DataOptions(SourceOptions):
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """Options of the factor model and its training.
+    """Options that trainers share; what is not given is the model's own, see recneg models.
 
     Parameters
     ----------
@@ -76,9 +76,9 @@ class ModelOptions:
     epochs
         Passes over the interactions, at most.
     learning_rate
-        Step for a single triple.
+        Step for a single triple, of bpr and nbpo; others have it with --optimizer.
     regularization
-        L2 decay of users, positives and negatives.
+        L2 decay.
     item_bias
         Learn a bias for each item.
     patience
@@ -89,11 +89,11 @@ class ModelOptions:
         Threads for training; 0: all cores. One thread gives the same bits for the same seed.
     """
 
-    factors: int = 64
-    epochs: int = 200
-    learning_rate: float = 0.05
-    regularization: float = 0.01
-    item_bias: bool = True
-    patience: int = 4
-    evaluate_every: int = 5
+    factors: int | None = None
+    epochs: int | None = None
+    learning_rate: float | None = None
+    regularization: float | None = None
+    item_bias: bool | None = None
+    patience: int | None = None
+    evaluate_every: int | None = None
     threads: int = 0

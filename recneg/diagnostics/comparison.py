@@ -15,6 +15,7 @@ from recneg.retrieval.ranking import check_k
 from recneg.samplers import Adaptive, PerBatch, Sampler
 from recneg.splits import Split
 from recneg.training import BPR, Epoch, SamplerLike
+from recneg.training.trainer import Trainer
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "Outcome", "compare_samplers"]
 
 Choice = Recipe | SamplerLike | Callable[[Interactions], Recipe]
-"""What `recneg.BPR` takes as its sampler, a recipe of the catalogue, or a function for either."""
+"""What a trainer takes as its sampler, a recipe of the catalogue, or a function for either."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,13 @@ class Outcome:
 
     Attributes
     ----------
-    model : BPR
+    model : Trainer
     test : Evaluation
     negatives : NegativesSummary
-        Of a pass at the trained model's factors, `BPR.negatives`.
+        Of a pass at the trained model's factors, `Trainer.negatives`.
     """
 
-    model: BPR
+    model: Trainer
     test: Evaluation
     negatives: NegativesSummary
 
@@ -110,10 +111,11 @@ def compare_samplers(
     samplers: Mapping[str, Choice],
     *,
     k: int = 20,
+    trainer: Callable[..., Trainer] = BPR,
     options: Mapping[str, Any] | None = None,
     on_epoch: Callable[[str, Epoch], None] | None = None,
 ) -> Comparison:
-    """Train one BPR model once per sampler on the same split and evaluate each on test once.
+    """Train one model once per sampler on the same split and evaluate each on test once.
 
     The samplers see the training part alone. Validation data choose the epoch (if ``options`` set
     `patience`) and are masked, as train is, when test is ranked.
@@ -124,8 +126,10 @@ def compare_samplers(
     samplers : mapping of str to Sampler, Adaptive, PerBatch, Recipe or callable
         Names to what draws the negatives; a callable makes it from the training interactions.
     k : int
+    trainer : callable
+        The class to train, or anything that makes one from `sampler`, `mining` and the options.
     options : mapping, optional
-        Options of `recneg.BPR`.
+        Keyword arguments of it.
     on_epoch : callable, optional
         Called with the sampler's name and the `Epoch` after each epoch.
     """
@@ -135,7 +139,7 @@ def compare_samplers(
     outcomes = {}
     for name, choice in samplers.items():
         recipe = _recipe(choice, split.train)
-        model = BPR(**{**(options or {}), **recipe._asdict()})
+        model = trainer(**{**(options or {}), **recipe._asdict()})
         report = None if on_epoch is None else partial(on_epoch, name)
         model.fit(split.train, False, report, validation=validation)
         test = evaluate(model, split.train, split.test, k=k, exclude=split.validation)

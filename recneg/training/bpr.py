@@ -130,7 +130,8 @@ class BPR(Trainer):
         )
         self._ready(sampler, mining, num_threads)
 
-    def _manifest(self) -> dict[str, Any]:
+    def manifest(self) -> dict[str, Any]:
+        """Return the options, as keyword arguments that JSON can hold."""
         return self.options.model_dump()
 
     def _initial(self, train: Interactions, key: Key) -> Factors:

@@ -49,12 +49,12 @@ class FactorModel(ABC):
     """Notes to keep with the model, JSON-serialisable: the data and the split, say."""
 
     @abstractmethod
-    def _manifest(self) -> dict[str, Any]:
+    def manifest(self) -> dict[str, Any]:
         """Return the options, as keyword arguments of the class."""
 
     @classmethod
     def _rebuilt(cls, options: dict[str, Any]) -> Self:
-        """Return an unfitted model from what `_manifest` gave, as JSON has it."""
+        """Return an unfitted model from what `manifest` gave, as JSON has it."""
         return cls(**options)
 
     def _more_tensors(self) -> dict[str, NDArray[Any]]:
@@ -182,7 +182,7 @@ class FactorModel(ABC):
             **self._more_tensors(),
         }
         save_tensors(
-            path, tensors, {"model": self.name, "options": self._manifest(), "run": self.run}
+            path, tensors, {"model": self.name, "options": self.manifest(), "run": self.run}
         )
 
     @classmethod

@@ -212,7 +212,8 @@ class MatrixFactorization(Trainer):
         self._ready(sampler, mining, num_threads)
         self.engine, self.device = chosen_engine(engine, device, self.loss), device
 
-    def _manifest(self) -> dict[str, Any]:
+    def manifest(self) -> dict[str, Any]:
+        """Return the options, as keyword arguments that JSON can hold."""
         return self.options.model_dump() | {
             "loss": described(self.loss),
             "optimizer": described(self.options.optimizer),

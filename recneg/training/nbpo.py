@@ -103,7 +103,8 @@ class NBPO(Trainer):
         )
         self._ready(Uniform, None, 1)
 
-    def _manifest(self) -> dict[str, Any]:
+    def manifest(self) -> dict[str, Any]:
+        """Return the options, as keyword arguments that JSON can hold."""
         return self.options.model_dump()
 
     @property

@@ -213,7 +213,8 @@ class SimpleX(Trainer):
         """Whether this is plain matrix factorization."""
         return self.options.gamma == 1 and not self.options.item_bias
 
-    def _manifest(self) -> dict[str, Any]:
+    def manifest(self) -> dict[str, Any]:
+        """Return the options, as keyword arguments that JSON can hold."""
         every = self.options.model_dump() | {
             "regularization": self.options.item_regularization,
             "loss": described(self.loss),

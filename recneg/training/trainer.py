@@ -66,7 +66,7 @@ class Trainer(FactorModel):
         self.run = {}
 
     def __repr__(self) -> str:
-        values = self._manifest()
+        values = self.manifest()
         named = [name for name in self._names() if name in values]
         return f"{self.name}({', '.join(f'{name}={values[name]!r}' for name in named)})"
 
@@ -89,7 +89,7 @@ class Trainer(FactorModel):
         """Return what a checkpoint may be resumed with alone."""
         return {
             "model": self.name,
-            "options": self._manifest(),
+            "options": self.manifest(),
             "sampler": f"{source!r} {source.fingerprint}",
             "data": fingerprint(train),
         }

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recneg.catalogue import CATALOGUE
+from recneg.catalogue import CATALOGUE, LOSSES, MODELS, OPTIMIZERS, load_model
 from recneg.cli import main
 from recneg.cli.data import load_data, make_split, training_dislikes
 from recneg.cli.options import DataOptions
@@ -134,6 +134,48 @@ def test_samplers_lists_every_entry(capsys: pytest.CaptureFixture[str]) -> None:
     assert "KDD" in text
 
 
+def test_models_lists_every_one(capsys: pytest.CaptureFixture[str]) -> None:
+    run("models")
+    printed = capsys.readouterr().out
+    words = set(printed.split())
+    assert {*MODELS, *LOSSES, *OPTIMIZERS} <= words
+    assert "gamma=0.5" in printed
+
+
+def test_every_kind_of_model_is_trained_and_read_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a loss, an optimiser and a sampler by name; options of the run arrive."""
+    path = tmp_path / "mf.safetensors"
+    run(
+        "train", path, *FAST, "--model", "mf:score=cosine,num_negatives=8", "--loss",
+        "bsl:temperature=0.2", "--optimizer", "adam:learning_rate=0.01", "--sampler",
+        "popularity:exponent=0.5", "--data", "simulated", "--patience", "0", "--seed", "3",
+    )  # fmt: skip
+    run("evaluate", path, "--k", "10")
+    printed = capsys.readouterr().out
+    assert "6 epochs in" in printed
+    assert "ndcg" in printed
+    made = load_model(path)
+    found = made.manifest()
+    assert found["loss"] == {"name": "BSLLoss", "temperature": 0.2, "exponent": 1.1,
+                             "variant": "multi"}  # fmt: skip
+    assert (found["factors"], found["score"], found["patience"], found["seed"]) == (
+        8, "cosine", None, 3,
+    )  # fmt: skip
+    assert made.run["sampler"] == "popularity:exponent=0.5"
+
+
+def test_compare_takes_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "report"
+    run("compare", "--samplers", "uniform", "popularity", "--model", "mf:visit=users,redraw=batch",
+        "--loss", "sampled_softmax", "--optimizer", "adam:learning_rate=0.02", "--out", out,
+        *FAST)  # fmt: skip
+    assert "popularity" in capsys.readouterr().out
+    made = json.loads((out / "configuration.json").read_text())["trainer"]
+    assert (made["visit"], made["loss"]["name"]) == ("users", "SampledSoftmaxLoss")
+
+
 def test_compare_runs_mining_and_laws_that_follow_something(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -247,6 +289,12 @@ def test_changed_data_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["train"], "train.*requires an argument"),
         (["train", "/nonexistent/x.st"], "folder of /nonexistent/x.st must exist"),
         (["train", "m.st", "--factors", "0"], "factors: .*got 0"),
+        (["train", "m.st", "--model", "als"], "model must be one of bpr, .*got 'als'"),
+        (["train", "m.st", "--model", "nbpo", "--sampler", "uniform"], "must keep its own sampler"),
+        (["train", "m.st", "--loss", "bsl"], "given loss must be one of mf"),
+        (["train", "m.st", "--model", "mf", "--preset"], "preset must be one of"),
+        (["train", "m.st", "--model", "mf", "--learning-rate", "1"], "options of mf must be among"),
+        (["compare", "--model", "nbpo"], "must keep its own sampler"),
         (["evaluate", "none.safetensors"], "must exist; got none.safetensors"),
         (["sample", "n.parquet", "--num-negatives", "0"], "num_negatives must be at least 1"),
     ],
@@ -299,7 +347,7 @@ def test_no_traceback_on_ctrl_c(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("recneg.diagnostics.comparison.BPR", interrupt)
+    monkeypatch.setattr("recneg.training.BPR.fit", interrupt)
     with pytest.raises(SystemExit) as exit_:
         run("compare", *FAST)
     assert exit_.value.code == 130

@@ -1,0 +1,69 @@
+"""``recneg samplers`` and ``recneg models``: what there is to draw with and to train."""
+
+from __future__ import annotations
+
+from inspect import Parameter, signature
+from typing import Any
+
+from recneg.catalogue import CATALOGUE, LOSSES, MODELS, OPTIMIZERS
+from recneg.catalogue.models import model_options, passes_on
+from recneg.catalogue.parsing import options_of
+from recneg.cli.tables import print_table, stdout
+
+__all__ = ["models", "samplers"]
+
+
+def samplers() -> None:
+    """Print the laws and the mining functions."""
+    rows = []
+    for name, entry in CATALOGUE.items():
+        shown = _options(options_of(name))
+        rows.append([name, entry.law, shown, entry.paper, *entry.memory.texts()])
+    print_table(
+        "samplers",
+        [
+            "name",
+            "law or choice",
+            "options",
+            "paper",
+            "bytes a\nuser",
+            "an\nitem",
+            "an inter-\naction",
+        ],
+        rows,
+        left=(1, 2, 3),
+    )
+    stdout().print(
+        "Laws are up to a factor, over what the user has not seen. Bytes are beyond the "
+        "interactions, d is the number of factors. While training, what follows the model keeps a\n"
+        "copy of it, variance five, and guided its guide; other mining only its candidates.\n"
+        "In Python alone: recneg.mining.mixed_hard and mixed_positive, whose negatives are vectors."
+    )
+
+
+def models() -> None:
+    """Print the trainers, then the losses and optimisers that some of them can be given."""
+    rows = []
+    for name, entry in MODELS.items():
+        known = model_options(name)
+        if passes_on(name):
+            known = {key: known[key] for key in known if key not in model_options("mf")}
+        options = _options(known, entry.defaults) + "; those of mf" * passes_on(name)
+        rows.append([name, entry.what, options, entry.paper])
+    print_table("models", ["name", "what", "options", "paper"], rows, left=(1, 2, 3))
+    for title, kinds in (("losses", LOSSES), ("optimisers", OPTIMIZERS)):
+        rows = [[name, _options(signature(kind).parameters)] for name, kind in kinds.items()]
+        print_table(f"{title}, for mf and simplex", ["name", "options"], rows, left=(1,))
+
+
+def _options(known: Any, defaults: dict[str, Any] | None = None) -> str:
+    own = {o.name: o.default for o in known.values()} | (defaults or {})
+    return ", ".join(
+        f"{name}={_shown(value)}" for name, value in own.items() if value is not Parameter.empty
+    )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)

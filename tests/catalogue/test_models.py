@@ -1,0 +1,153 @@
+"""Trainers, losses and optimisers by name: each trains, each option arrives, errors are clear."""
+
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import recneg.losses
+import recneg.training
+from recneg.catalogue import (
+    LOSSES,
+    MODELS,
+    OPTIMIZERS,
+    load_model,
+    parse_loss,
+    parse_model,
+    parse_optimizer,
+)
+from recneg.catalogue.models import model_options
+from recneg.errors import IntegrityError, InvalidDataError
+from recneg.losses import BSLLoss, GBCELoss, Loss
+from recneg.simulation import simulate
+from recneg.training import Adam, MatrixFactorization, Optimizer
+from recneg.training.storage import save_tensors
+from recneg.training.trainer import Trainer
+
+DATA = simulate(80, 50, 700, key=3).interactions
+SMALL = {"factors": 4, "epochs": 2, "patience": None, "num_negatives": 3}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_trains_and_comes_back(name: str, tmp_path: Path) -> None:
+    model = parse_model(name, SMALL)(seed=5, num_threads=1).fit(DATA, False)
+    assert len(model.history) == 2
+    assert np.isfinite(model.history[-1].loss)
+    model.save(tmp_path / "m.safetensors")
+    loaded = load_model(tmp_path / "m.safetensors")
+    assert type(loaded) is MODELS[name].kind
+    assert np.array_equal(loaded.item_factors, model.item_factors)
+    assert loaded.manifest() == model.manifest()
+
+
+def test_every_trainer_has_a_name() -> None:
+    kinds = {value for value in vars(recneg.training).values() if inspect.isclass(value)}
+    trainers = {kind for kind in kinds if issubclass(kind, Trainer)}
+    assert trainers == {entry.kind for entry in MODELS.values()}
+
+
+def test_every_optimiser_has_a_name() -> None:
+    kinds = {value for value in vars(recneg.training).values() if inspect.isclass(value)}
+    assert set(OPTIMIZERS.values()) == {
+        kind for kind in kinds if issubclass(kind, Optimizer) and kind is not Optimizer
+    }
+
+
+def test_every_loss_of_scores_alone_has_a_name() -> None:
+    kinds = {value for value in vars(recneg.losses).values() if inspect.isclass(value)}
+    named = {kind.__name__ for kind in kinds if issubclass(kind, Loss) and kind is not Loss}
+    # those that need flips or propensities belong to nbpo, rel_mf and ubpr
+    assert named - {kind.__name__ for kind in LOSSES.values()} == {
+        "NBPOLoss", "RelMFLoss", "UBPRLoss",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_trains(name: str) -> None:
+    loss = parse_loss(name, DATA)
+    model = parse_model("mf", SMALL, loss=loss)(num_threads=1).fit(DATA, False)
+    assert np.isfinite(model.history[-1].loss)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_option_arrives(name: str) -> None:
+    others = {
+        "score": "cosine", "schedule": "cosine", "regularized": "rows", "reduction": "sum",
+        "visit": "users", "redraw": "batch", "init": "spectral", "engine": "torch",
+        "device": "cpu", "aggregation": "self_attention", "local": "log", "objective": "bpo",
+        "gamma": 0.25, "dropout": 0.25, "learning_rate_decay": 0.5, "plateau_factor": 0.5,
+    }  # fmt: skip
+    for option, parameter in model_options(name).items():
+        if option in ("local", "clip", "beta"):  # parts of a loss: see below
+            continue
+        default = parameter.default
+        value = others.get(option, not default if isinstance(default, bool) else 3)
+        text = str(value).lower() if isinstance(value, bool) else value
+        if (name, option) == ("mf", "regularized"):
+            text = value = "tables"
+        loss = BSLLoss() if option == "log_q_correction" else None  # it needs a temperature
+        model = parse_model(f"{name}:{option}={text}", loss=loss)()
+        made = {"engine": model.__dict__.get("engine"), "device": model.__dict__.get("device")}
+        made |= model.manifest()
+        parts = [part + option for part in ("user_", "item_", "positive_", "negative_")]
+        keys = [option] if option in made else [part for part in parts if part in made]
+        assert keys
+        assert all(made[key] == value for key in keys), (option, made)
+
+
+def test_parts_of_losses_arrive() -> None:
+    made = parse_model("rel_mf:local=log,clip=none")().loss
+    assert (made.local, made.clip) == ("log", None)
+    made = parse_model("ubpr:beta=none,clip=0.5")().loss
+    assert (made.beta, made.clip) == (None, 0.5)
+
+
+def test_what_is_written_comes_before_what_is_given() -> None:
+    model = parse_model("mf:factors=5", {"factors": 9, "epochs": 7})(seed=2)
+    assert (model.options.factors, model.options.epochs, model.options.seed) == (5, 7, 2)
+
+
+def test_presets() -> None:
+    model = parse_model("simplex:dropout=0.3", dataset="gowalla")()
+    assert (model.options.gamma, model.options.dropout) == (0.8, 0.3)
+    assert model.options.aggregation == "user_attention"
+
+
+def test_losses_and_optimisers() -> None:
+    assert parse_loss("bsl:temperature=0.2,exponent=1.5", DATA) == BSLLoss(0.2, 1.5)
+    assert parse_loss("gbce:calibration=0.5", DATA) == GBCELoss(50, 0.5)
+    assert parse_optimizer("adam:learning_rate=0.25,lazy=true") == Adam(0.25, lazy=True)
+    made = parse_model("mf", loss=BSLLoss(0.2), optimizer=Adam(0.5))()
+    assert isinstance(made, MatrixFactorization)
+    assert (made.loss, made.options.optimizer) == (BSLLoss(0.2), Adam(0.5))
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "message"),
+    [
+        ("als", {}, "a model must be one of bpr, mf, .*; got 'als'"),
+        ("mf:colour=red", {}, "options of mf must be written as option=value, of factors, "),
+        ("mf:factors=many", {}, "mf:factors must be a int; got 'many'"),
+        ("mf:item_bias=1", {}, "mf:item_bias must be true or false; got '1'"),
+        ("mf", {"given": {"learning_rate": 0.1}}, "options of mf .*; got learning_rate=0.1"),
+        ("bpr", {"loss": BSLLoss()}, "given loss must be one of mf, .*simplex; got bpr"),
+        ("bpr", {"optimizer": Adam()}, "given optimizer must be one of mf, .*; got bpr"),
+        ("mf", {"dataset": "coat"}, "a preset must be one of simplex on gowalla.*got mf on coat"),
+        ("bpr", {"dataset": "gowalla"}, "a preset must .*; got bpr on gowalla"),
+    ],
+)
+def test_wrong_names(text: str, more: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidDataError, match=message):
+        parse_model(text, **more)
+
+
+def test_nbpo_keeps_its_own_negatives() -> None:
+    with pytest.raises(InvalidDataError, match="nbpo must keep its own sampler; got"):
+        parse_model("nbpo")(sampler="uniform")
+
+
+def test_files_of_others_are_refused(tmp_path: Path) -> None:
+    save_tensors(tmp_path / "x.safetensors", {}, {"model": "Word2Vec"})
+    with pytest.raises(IntegrityError, match=r"must hold one of BPR, .*; got 'Word2Vec'"):
+        load_model(tmp_path / "x.safetensors")
