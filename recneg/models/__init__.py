@@ -5,10 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recneg.models.simplex import SimpleXTower
+    from recneg.models.tron import Packing, TRONEncoder, TRONModel
 
-_HOME = {"SimpleXTower": "recneg.models.simplex"}
+_HOME = {
+    "Packing": "recneg.models.tron",
+    "SimpleXTower": "recneg.models.simplex",
+    "TRONEncoder": "recneg.models.tron",
+    "TRONModel": "recneg.models.tron",
+}
 
-__all__ = ["SimpleXTower"]
+__all__ = ["Packing", "SimpleXTower", "TRONEncoder", "TRONModel"]
 
 
 def __getattr__(name: str) -> Any:

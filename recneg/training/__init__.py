@@ -8,26 +8,31 @@ from recneg.training.nbpo import NBPO
 from recneg.training.negatives import NegativeSource, SamplerLike
 from recneg.training.optimizers import SGD, Adagrad, Adam, Optimizer
 from recneg.training.presets import PRESETS, Preset, preset
+from recneg.training.sequence_model import LastVectors, SequenceModel
 from recneg.training.sides import Thresholds
 from recneg.training.simplex import SimpleX
 from recneg.training.state import Epoch
+from recneg.training.tron import TRON
 
 __all__ = [
     "BPR",
     "NBPO",
     "PRESETS",
     "SGD",
+    "TRON",
     "UBPR",
     "Adagrad",
     "Adam",
     "Epoch",
     "FactorModel",
+    "LastVectors",
     "MatrixFactorization",
     "NegativeSource",
     "Optimizer",
     "Preset",
     "RelMF",
     "SamplerLike",
+    "SequenceModel",
     "SimpleX",
     "Thresholds",
     "preset",

@@ -1,0 +1,132 @@
+"""The k highest of a row of scores, exactly: a guess from a sample, one pass, and a small rest."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recneg.jit import kernel
+
+__all__ = ["top_slots"]
+
+LANES = 16
+"""Scores that are compared with the threshold at once."""
+
+SAMPLE = 16
+"""One score in so many is looked at for the guess."""
+
+
+@kernel
+def top_slots(
+    scores: NDArray[np.float32],
+    k: int,
+    values: NDArray[np.float32],
+    slots: NDArray[np.int64],
+    out: NDArray[np.int64],
+) -> int:
+    """Fill `out` with the places of the k highest scores above -inf, ascending; return how many.
+
+    Of equal scores the earlier places count first. torch's `topk` takes four times as long for 100
+    of 8,000: it keeps k scores in order that need none.
+
+    Parameters
+    ----------
+    scores : numpy.ndarray of float32, shape (n,)
+        Without NaN; -inf for what is left out.
+    k : int
+    values, slots : numpy.ndarray of float32 and of int64, shape (n + 16,)
+        Scratch.
+    out : numpy.ndarray of int64, shape (at least min(n, k),)
+    """
+    n = scores.size
+    threshold = _guess(scores, k, values)
+    found = _above(scores, threshold, values, slots)
+    if found < min(k, n):  # the guess was too high: take everything
+        found = _above(scores, np.float32(-np.inf), values, slots)
+    if found > k:
+        cut = _kth(values, found, k)
+        above = 0
+        for index in range(found):
+            above += scores[slots[index]] > cut
+        ties = k - above
+        kept = 0
+        for index in range(found):
+            score = scores[slots[index]]
+            if score == cut:
+                if ties == 0:
+                    continue
+                ties -= 1
+            if score >= cut:
+                slots[kept] = slots[index]
+                kept += 1
+        found = kept
+    count = 0
+    for index in range(found):
+        if scores[slots[index]] > -np.inf:
+            out[count] = slots[index]
+            count += 1
+    return count
+
+
+@kernel
+def _guess(scores: NDArray[np.float32], k: int, values: NDArray[np.float32]) -> np.float32:
+    """Return a number that a few more than k scores reach, if the sample is like the rest."""
+    size = scores.size // SAMPLE
+    wanted = int(1.5 * k / SAMPLE) + 6
+    if wanted >= size:
+        return np.float32(-np.inf)
+    for index in range(size):
+        values[index] = scores[index * SAMPLE + index % SAMPLE]
+    return _kth(values, size, wanted)
+
+
+@kernel
+def _above(
+    scores: NDArray[np.float32],
+    threshold: np.float32,
+    values: NDArray[np.float32],
+    slots: NDArray[np.int64],
+) -> int:
+    """List scores of at least the threshold, and their places; return how many there are."""
+    n = scores.size
+    whole = n - n % LANES
+    found = 0
+    for start in range(0, whole, LANES):
+        met = 0
+        for lane in range(LANES):
+            met += int(scores[start + lane] >= threshold)
+        if met > 0:
+            for lane in range(start, start + LANES):
+                values[found], slots[found] = scores[lane], lane
+                found += scores[lane] >= threshold
+    for lane in range(whole, n):
+        values[found], slots[found] = scores[lane], lane
+        found += scores[lane] >= threshold
+    return found
+
+
+@kernel
+def _kth(values: NDArray[np.float32], size: int, k: int) -> np.float32:
+    """Return the k-th highest of the first `size` values, which are reordered (Hoare's select)."""
+    low, high, target = 0, size - 1, k - 1
+    while low < high:
+        a, b, c = values[low], values[(low + high) >> 1], values[high]
+        pivot = max(min(a, b), min(max(a, b), c))
+        i, j = low, high
+        while i <= j:
+            while values[i] > pivot:
+                i += 1
+            while values[j] < pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if target <= j:
+            high = j
+        elif target >= i:
+            low = i
+        else:
+            break
+    kth: np.float32 = values[target]
+    return kth

@@ -1,0 +1,505 @@
+"""TRON: a session transformer that learns from the hardest of many negatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from inspect import signature
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, InstanceOf
+
+from recneg.errors import InvalidDataError
+from recneg.evaluation.next_item import evaluate_next_item
+from recneg.interactions import Interactions
+from recneg.keys import Key
+from recneg.losses import Loss, SampledSoftmaxLoss
+from recneg.parallel import get_num_threads
+from recneg.progress import progress_bar
+from recneg.samplers import Sampler, Uniform
+from recneg.sequence_splits import Targets, carve_newest
+from recneg.sequences import Sequences, check_sequences
+from recneg.training.candidates import CandidateSource, Hits, Redraw
+from recneg.training.descriptions import described, rebuilt
+from recneg.training.fingerprint import fingerprint
+from recneg.training.fused import random_factors
+from recneg.training.matrix_factorization import chosen_engine
+from recneg.training.optimizers import Adam, Optimizer
+from recneg.training.options import Count, Rate, RunOptions, checked
+from recneg.training.sequence_batches import Order, SequenceBatches
+from recneg.training.sequence_model import LastVectors, SequenceModel
+from recneg.training.state import Epoch, Factors, TrainingState
+from recneg.training.streams import INIT
+from recneg.training.tables import Matrix
+
+if TYPE_CHECKING:
+    from recneg.models.tron import TRONEncoder, TRONModel
+    from recneg.training.sequence_engine import Precision, SequenceEngine
+
+__all__ = ["TRON", "TRONOptions"]
+
+Natural = Annotated[int, Field(ge=0)]
+
+NO_BIASES = np.empty(0, np.float32)
+
+
+class TRONOptions(RunOptions):
+    """Options of `recneg.TRON`; see there."""
+
+    num_negatives: Natural
+    blocks: Count
+    heads: Count
+    hidden: Count | None
+    activation: Literal["relu", "gelu"]
+    max_length: Count
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    scale: bool
+    tied: bool
+    item_bias: bool
+    optimizer: InstanceOf[Optimizer]
+    schedule: Literal["constant", "cosine"]
+    max_norm: Rate | None
+    batch_size: Count
+    order: Order
+    num_in_batch: Natural
+    top_k: Natural
+    redraw: Redraw
+    accidental_hits: Hits
+    log_q_correction: bool
+    metric: Literal["recall", "mrr", "ndcg"]
+    precision: Literal["float32", "choice", "bfloat16"]
+
+
+class TRON(SequenceModel):
+    """TRON (Wilm et al., "Scaling session-based transformer recommendations using optimized
+    negative sampling and loss functions", RecSys 2023), and by its options SASRec and gSASRec.
+
+    After each event of a session a causal transformer gives a vector, whose inner products with
+    the item table are the scores of the next item. Each such score is contrasted with those of a
+    pool that the batch shares, drawn anew for every batch, and of events of other sessions; of
+    these only the `top_k` highest take part in the loss.
+
+    SASRec (Kang and McAuley, ICDM 2018) is ``loss=LogisticLoss(), num_negatives=1, num_in_batch=0,
+    top_k=0, redraw="event"``; gSASRec (Petrov and Macdonald, RecSys 2023) has ``GBCELoss(N)``, 256
+    negatives and ``tied=False``.
+
+    Published, and different here by default: sessions in the order of time (``order="given"``), and
+    candidates that are the target itself count as negatives (``accidental_hits="keep"``). The
+    paper's code chooses epochs on the test set; here it is validation data.
+
+    Parameters
+    ----------
+    factors : int, default 200
+    blocks, heads, hidden, activation, max_length, dropout, scale
+        As for `recneg.models.TRONEncoder`.
+    tied : bool, default True
+        Whether the next item is scored by the vectors that the encoder sees.
+    item_bias : bool, default False
+        Learn a bias of each item's score.
+    loss : Loss, default SampledSoftmaxLoss()
+        One without side values.
+    optimizer : Optimizer, default Adam(5e-4, lazy=True)
+        Lazy Adam moves the rows of a batch alone; the published one moves the whole table at
+        every step, which for tables of tens of thousands of items takes longer than all else.
+    learning_rate_decay : float, default 1.0
+        Factor on the learning rate after every epoch.
+    schedule : {"constant", "cosine"}
+        "cosine" lowers the learning rate to 0 over the epochs.
+    max_norm : float, optional
+        Longest gradient, over all weights, that a step follows unshortened. Default: none.
+    batch_size : int, default 128
+        Sessions.
+    order : {"length", "random", "given"}
+        Of the sessions; see `SequenceBatches`.
+    num_negatives : int, default 8192
+        Draws from the sampler; TRON XL has 16,384.
+    num_in_batch : int, default 127
+        Events of other sessions of the batch.
+    top_k : int, default 100
+        0 for all candidates.
+    redraw : {"batch", "event"}
+        Who shares the draws: the events of a batch, or nobody.
+    accidental_hits : {"target", "sequence", "keep"}
+        Candidates that do not count: an event's target, all items of its session, or none.
+    log_q_correction : bool, default False
+        Subtract the logarithm of how often an item is expected among the candidates. With top-k
+        that comes first: the highest corrected scores are kept, which are the largest terms of the
+        corrected softmax.
+    sampler : Sampler, or callable from Interactions to one, default Uniform of all items
+        Over sequences as users.
+    epochs : int, default 10
+    patience : int, optional
+        Stop after so many evaluations without a better score on validation data, carved from the
+        newest sessions if not given, and keep the best. Default: train for all epochs.
+    evaluate_every : int, default 1
+    metric : {"recall", "mrr", "ndcg"}
+        What is judged by, at 20.
+    validation_fraction : float, default 0.1
+    precision : {"float32", "choice", "bfloat16"}
+        What is computed in bfloat16: nothing; the scores by which the top-k are chosen; these and
+        the encoder. Worth it on processors with matrix tiles and on GPUs.
+    seed : int, default 0
+    num_threads : int, default 0
+        0 for all that `recneg.parallel` would use. With one, runs are the same to the last bit.
+    num_workers : int, default 0
+        Processes that make batches; changes nothing but speed.
+    engine : {"auto", "fused", "torch"}
+        "fused": scores by compiled kernels; "torch": by torch, for any loss on any device.
+    device : str, optional
+        Default: the CPU.
+
+    Attributes
+    ----------
+    history : list of Epoch
+    resumed_epochs : int
+        Epochs that the last `fit` found in its checkpoint.
+
+    Examples
+    --------
+    >>> data = Sequences.from_arrays(np.repeat(np.arange(60), 5), np.arange(300) % 12)
+    >>> model = TRON(
+    ...     8, num_negatives=6, num_in_batch=3, top_k=4, batch_size=6, optimizer=Adam(0.02)
+    ... )
+    >>> model.fit(data, show_progress=False).recommend([3, 4, 5], N=1)[0].tolist()
+    [6]
+    """
+
+    name: ClassVar[str] = "TRON"
+    options: TRONOptions
+
+    def __init__(
+        self,
+        factors: int = 200,
+        *,
+        blocks: int = 2,
+        heads: int = 1,
+        hidden: int | None = None,
+        activation: str = "relu",
+        max_length: int = 50,
+        dropout: float = 0.05,
+        scale: bool = True,
+        tied: bool = True,
+        item_bias: bool = False,
+        loss: Loss | None = None,
+        optimizer: Optimizer | None = None,
+        learning_rate_decay: float = 1.0,
+        schedule: str = "constant",
+        max_norm: float | None = None,
+        batch_size: int = 128,
+        order: Order = "length",
+        num_negatives: int = 8192,
+        num_in_batch: int = 127,
+        top_k: int = 100,
+        redraw: Redraw = "batch",
+        accidental_hits: Hits = "target",
+        log_q_correction: bool = False,
+        sampler: Sampler | Callable[[Interactions], Sampler] | None = None,
+        epochs: int = 10,
+        patience: int | None = None,
+        evaluate_every: int = 1,
+        metric: str = "recall",
+        validation_fraction: float = 0.1,
+        precision: Precision = "float32",
+        seed: int = 0,
+        num_threads: int = 0,
+        num_workers: int = 0,
+        engine: str = "auto",
+        device: str | None = None,
+    ) -> None:
+        self.loss = SampledSoftmaxLoss() if loss is None else loss
+        if not isinstance(self.loss, Loss) or self.loss.needs != "nothing":
+            raise InvalidDataError(
+                f"loss must be a Loss without side values, such as SampledSoftmaxLoss(); got {loss}"
+            )
+        self.options = checked(
+            TRONOptions,
+            factors=factors,
+            blocks=blocks,
+            heads=heads,
+            hidden=hidden,
+            activation=activation,
+            max_length=max_length,
+            dropout=float(dropout),
+            scale=scale,
+            tied=tied,
+            item_bias=item_bias,
+            optimizer=Adam(5e-4, lazy=True) if optimizer is None else optimizer,
+            learning_rate_decay=float(learning_rate_decay),
+            schedule=schedule,
+            max_norm=max_norm,
+            batch_size=batch_size,
+            order=order,
+            num_negatives=num_negatives,
+            num_in_batch=num_in_batch,
+            top_k=top_k,
+            redraw=redraw,
+            accidental_hits=accidental_hits,
+            log_q_correction=log_q_correction,
+            epochs=epochs,
+            patience=patience,
+            evaluate_every=evaluate_every,
+            metric=metric,
+            validation_fraction=validation_fraction,
+            precision=precision,
+            seed=seed,
+        )
+        if factors % heads:
+            raise InvalidDataError(f"heads must divide factors, {factors}; got {heads}")
+        for what, value in (("num_threads", num_threads), ("num_workers", num_workers)):
+            if value < 0:
+                raise InvalidDataError(f"{what} must not be negative; got {value}")
+        self.num_threads, self.num_workers = num_threads, num_workers
+        self.sampler = partial(Uniform, unseen=False) if sampler is None else sampler
+        self.engine, self.device = chosen_engine(engine, device, self.loss), device
+        self.history: list[Epoch] = []
+        self.resumed_epochs = 0
+        self.run = {}
+        self._factors: Factors | None = None
+
+    def __repr__(self) -> str:
+        values = self._manifest()
+        return f"TRON({', '.join(f'{name}={value!r}' for name, value in values.items())})"
+
+    def _manifest(self) -> dict[str, Any]:
+        every = self.options.model_dump() | {
+            "loss": described(self.loss),
+            "optimizer": described(self.options.optimizer),
+        }
+        return {name: every[name] for name in signature(TRON).parameters if name in every}
+
+    @classmethod
+    def _rebuilt(cls, options: dict[str, Any]) -> Self:
+        kinds: dict[str, type] = {"loss": Loss, "optimizer": Optimizer}
+        parts: dict[str, Any] = {name: rebuilt(kind, options[name]) for name, kind in kinds.items()}
+        return cls(**(options | parts))
+
+    # -- training ------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        sequences: Sequences,
+        show_progress: bool = True,
+        callback: Callable[[Epoch], None] | None = None,
+        *,
+        validation: Sequences | None = None,
+        targets: Targets = "every",
+        checkpoint: str | PathLike[str] | None = None,
+    ) -> Self:
+        """Train from scratch, or go on from a checkpoint.
+
+        Parameters
+        ----------
+        sequences : Sequences
+        show_progress : bool, default True
+        callback : callable, optional
+            Called with the `Epoch` after each one.
+        validation : Sequences, optional
+            Held-out sequences over the same items; `metric` at 20 on them is computed every
+            `evaluate_every` epochs. Never give test data.
+        targets : {"every", "last"}
+            Which events of `validation` are predicted.
+        checkpoint : path, optional
+            Written every `evaluate_every` epochs. If the file is there at the start, training goes
+            on from it, with the same options and data only; with one thread, to the same bits.
+
+        Raises
+        ------
+        InvalidDataError
+            For validation over other items, and without a sequence of two events.
+        FloatingPointError
+            If the weights overflow, naming the epoch and the learning rate.
+        """
+        options, key = self.options, Key(self.options.seed)
+        train = check_sequences(sequences, "sequences")
+        if validation is None and options.patience is not None:
+            train, validation = carve_newest(train, options.validation_fraction)
+        if validation is not None:
+            check_sequences(validation, "validation")
+            if validation.num_items != train.num_items:
+                raise InvalidDataError(
+                    f"validation must have the {train.num_items} items of the sequences; "
+                    f"got {validation.num_items}"
+                )
+        batches = self._batches(train, key)
+        state = TrainingState(self._initial(train.num_items, key.fold_in(INIT)))
+        made_of: dict[str, Any] = {}
+        if checkpoint is not None:
+            made_of = {
+                "model": self.name,
+                "options": self._manifest(),
+                "sampler": f"{batches.source.sampler!r} {fingerprint(self.sampler)}",
+                "data": fingerprint(train),
+            }
+            if Path(checkpoint).exists():
+                state = TrainingState.read(checkpoint, made_of)
+        self.resumed_epochs = len(state.history)
+        engine = self._engine(batches, key)
+        with _progress(self.name, options, len(state.history), show_progress) as report:
+            while len(state.history) < options.epochs and not state.exhausted(options.patience):
+                epoch = engine.epoch(state)
+                due = epoch.epoch % options.evaluate_every == 0 or epoch.epoch == options.epochs
+                if validation is not None and due:
+                    self._factors = state.factors
+                    epoch = epoch._replace(validation=self._score(validation, targets))
+                    assert epoch.validation is not None
+                    state.judge(epoch.validation, options.plateau)
+                state.history.append(epoch)
+                if checkpoint is not None and due:
+                    state.write(checkpoint, made_of)
+                report(epoch)
+                if callback is not None:
+                    self._factors, self.history = state.factors, state.history
+                    callback(epoch)
+        if options.patience is not None and state.best is not None:
+            state.factors = state.best
+        self._factors, self.history = state.factors, state.history
+        return self
+
+    def _score(self, validation: Sequences, targets: Targets) -> float:
+        model = self if targets == "every" else LastVectors(self)
+        metric = self.options.metric
+        found = evaluate_next_item(model, validation, k=20, metrics=[metric], targets=targets)
+        return float(found.mean(f"{metric}@20"))
+
+    def _batches(self, train: Sequences, key: Key) -> SequenceBatches:
+        o, sampler = self.options, self.sampler
+        if not isinstance(sampler, Sampler):
+            sampler = sampler(train.to_interactions())
+        seen = train.latest(o.max_length + 1)
+        source = CandidateSource(
+            seen, sampler, o.num_negatives, o.num_in_batch, o.redraw, o.log_q_correction
+        )
+        return SequenceBatches(
+            seen, source, batch_size=o.batch_size, max_length=o.max_length, order=o.order,
+            hits=o.accidental_hits, key=key,
+        )  # fmt: skip
+
+    def _engine(self, batches: SequenceBatches, key: Key) -> SequenceEngine:
+        from recneg.training.sequence_engine import SequenceEngine, Stepping
+
+        o = self.options
+        stepping = Stepping(
+            self.loss, o.top_k, o.optimizer, o.epochs, o.learning_rate_decay, o.schedule,
+            o.max_norm, o.precision,
+        )  # fmt: skip
+        return SequenceEngine(
+            self._encoder(), batches, stepping, key, fused=self.engine == "fused",
+            device=self.device or "cpu", threads=self.num_threads or get_num_threads(),
+            workers=self.num_workers,
+        )  # fmt: skip
+
+    def _encoder(self) -> TRONEncoder:
+        from recneg.models.tron import TRONEncoder
+
+        o = self.options
+        return TRONEncoder(
+            o.factors, blocks=o.blocks, heads=o.heads, hidden=o.hidden, activation=o.activation,
+            max_length=o.max_length, dropout=o.dropout, scale=o.scale,
+        )  # fmt: skip
+
+    def _initial(self, num_items: int, key: Key) -> Factors:
+        """Return keyed weights: Glorot and Bengio's uniform ones, biases 0, norms 1."""
+        d = self.options.factors
+
+        def glorot(rows: int, columns: int, number: int) -> Matrix:
+            deviation = (2.0 / (rows + columns)) ** 0.5
+            return random_factors(rows, columns, deviation, key.fold_in(number))
+
+        tables = [glorot(num_items, d, 0), glorot(num_items, d, 1)]
+        items, output = tables if not self.options.tied else (tables[0], tables[1][:0])
+        scored = items if self.options.tied else output
+        if self.options.item_bias:
+            scored = np.hstack((scored, np.zeros((num_items, 1), np.float32)))
+            items, output = (scored, output) if self.options.tied else (items, scored)
+        rest = []
+        for number, (name, weight) in enumerate(self._encoder().named_parameters(), start=2):
+            if weight.ndim == 2:
+                rows, columns = weight.shape
+                rest.append(glorot(rows, columns, number).reshape(-1))
+            else:
+                of_norm = name.endswith("norm.weight")
+                rest.append(np.full(weight.numel(), float(of_norm), np.float32))
+        return output, items, np.concatenate(rest)
+
+    # -- the trained model ---------------------------------------------------------------------
+
+    @property
+    def _fitted(self) -> bool:
+        return self._factors is not None
+
+    def _weights(self) -> Factors:
+        self._require_fitted()
+        assert self._factors is not None
+        return self._factors
+
+    @property
+    def _scored(self) -> tuple[Matrix, NDArray[np.float32]]:
+        output, items, _ = self._weights()
+        table, d = output if len(output) else items, self.options.factors
+        return table[:, :d], table[:, d:].reshape(-1) if table.shape[1] > d else NO_BIASES
+
+    def _bound(self) -> TRONEncoder:
+        import torch
+
+        from recneg.training.sequence_engine import bind
+
+        encoder = self._encoder()
+        encoder.to(self.device or "cpu").eval()
+        bind(encoder, torch.from_numpy(self._weights()[2]).to(self.device or "cpu"))
+        return encoder
+
+    def _vectors(self, sequences: Sequences, last: bool) -> Matrix:
+        from recneg.training.sequence_vectors import vectors_after
+        from recneg.training.torch_threads import torch_threads
+
+        table = self._weights()[1][:, : self.options.factors]
+        with torch_threads(self.num_threads or get_num_threads()):
+            return vectors_after(self._bound(), table, sequences, last=last)
+
+    def to_torch(self) -> TRONModel:
+        """Return the trained model as a torch module of its own, which `torch.export` takes."""
+        import torch
+
+        from recneg.models.tron import TRONModel
+
+        output, items, _ = self._weights()
+        factors, biases = self._scored
+        encoder = self._bound().cpu()
+        for parameter in encoder.parameters():
+            parameter.data = parameter.data.clone()
+        model = TRONModel(
+            encoder,
+            torch.from_numpy(items[:, : self.options.factors].copy()),
+            torch.from_numpy(factors.copy()) if len(output) else None,
+            torch.from_numpy(biases.copy()) if biases.size else None,
+        )
+        model.eval()
+        return model
+
+    def _tensors(self) -> dict[str, NDArray[Any]]:
+        return dict(zip(("output", "items", "encoder"), self._weights(), strict=True))
+
+    def _take_tensors(self, tensors: dict[str, NDArray[Any]]) -> None:
+        self._factors = tensors["output"], tensors["items"], tensors["encoder"]
+
+
+@contextmanager
+def _progress(
+    name: str, options: TRONOptions, done: int, show: bool
+) -> Iterator[Callable[[Epoch], None]]:
+    """Show a bar over the epochs with the latest figures, if standard error is a terminal."""
+    with progress_bar(show) as progress:
+        task = progress.add_task(name, total=options.epochs, completed=done, figures="")
+
+        def report(epoch: Epoch) -> None:
+            figures = f"loss {epoch.loss:.3f}"
+            if epoch.validation is not None:
+                figures += f"  validation {options.metric}@20 {epoch.validation:.4f}"
+            progress.update(task, completed=epoch.epoch, figures=figures)
+
+        yield report

@@ -1,0 +1,99 @@
+"""A table of weights in training, on the CPU or another device, with one interface for both."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from recneg.training.optimizers import Optimizer
+from recneg.training.pool_scoring import add_rows
+from recneg.training.tables import Matrix, Table
+from recneg.training.torch_optimizers import move_table
+
+__all__ = ["DeviceWeights", "HostWeights"]
+
+
+class HostWeights:
+    """Weights that torch and the compiled kernels share, and their gradients.
+
+    Parameters
+    ----------
+    values : numpy.ndarray of float32, shape (num_rows, columns)
+        Changed in place.
+    moments : two arrays of float32
+        Of the optimiser; changed in place.
+    threads : int
+        Lanes.
+    """
+
+    def __init__(self, values: Matrix, moments: tuple[Matrix, ...], threads: int = 1) -> None:
+        self.table = Table(values, moments, cosine=False, threads=threads)
+        self.tensor = torch.from_numpy(values)
+        self.gradient = torch.from_numpy(self.table.gradients[0])
+
+    def add_rows(self, rows: NDArray[np.int32], gradient: torch.Tensor) -> None:
+        """Add gradients by rows, which may repeat."""
+        add_rows(rows, np.ascontiguousarray(gradient.numpy()), self.table)
+
+    def add(self, rows: NDArray[np.int32] | None, gradient: torch.Tensor | None = None) -> None:
+        """Add a gradient by the whole table, nonzero in `rows` alone; None for any row."""
+        if gradient is not None:
+            self.gradient += gradient
+        self.table.touched[0, slice(None) if rows is None else rows] = 1
+
+    def finish(self, optimizer: Optimizer, scale: float) -> float:
+        """Multiply the gradient by `scale`; return its squared length."""
+        return self.table.finish(optimizer, (0.0, "rows"), scale)
+
+    def step(self, optimizer: Optimizer, rate: float, step: int, shrink: float) -> None:
+        """Move the weights by `shrink` times the gradient, and clear it."""
+        self.table.step(optimizer, rate, step, shrink)
+
+    def give_back(self) -> None:
+        """Do nothing: the arrays of the state are the weights."""
+
+
+class DeviceWeights:
+    """Weights on another device; the parameters are those of `HostWeights`."""
+
+    def __init__(self, values: Matrix, moments: tuple[Matrix, ...], device: torch.device) -> None:
+        self._arrays = (values, *moments)
+        self.tensor, *rest = (torch.from_numpy(array).to(device) for array in self._arrays)
+        self._moments = tuple(rest)
+        self.gradient = torch.zeros_like(self.tensor)
+        self._touched = torch.zeros(len(values), dtype=torch.bool, device=device)
+
+    def add_rows(self, rows: NDArray[np.int32], gradient: torch.Tensor) -> None:
+        """Add gradients by rows, which may repeat."""
+        where = torch.from_numpy(rows).to(self.tensor.device).long()
+        self.gradient.index_add_(0, where, gradient)
+        self._touched[where] = True
+
+    def add(self, rows: NDArray[np.int32] | None, gradient: torch.Tensor | None = None) -> None:
+        """Add a gradient by the whole table, nonzero in `rows` alone; None for any row."""
+        if gradient is not None:
+            self.gradient += gradient
+        if rows is None:
+            self._touched[:] = True
+        else:
+            self._touched[torch.from_numpy(rows).to(self.tensor.device).long()] = True
+
+    def finish(self, optimizer: Optimizer, scale: float) -> float:
+        """Multiply the gradient by `scale`; return its squared length."""
+        self.gradient *= scale
+        return float(self.gradient.square().sum(dtype=torch.float64))
+
+    def step(self, optimizer: Optimizer, rate: float, step: int, shrink: float) -> None:
+        """Move the weights by `shrink` times the gradient, and clear it."""
+        rows = None if optimizer.dense else self._touched.nonzero().flatten()
+        slopes = shrink * (self.gradient if rows is None else self.gradient[rows])
+        move_table(optimizer, self.tensor, self._moments, rows, slopes, rate, step)
+        self.gradient.zero_()
+        self._touched.zero_()
+
+    def give_back(self) -> None:
+        """Write weights and moments into the arrays of the state."""
+        tensors = (self.tensor, *self._moments)
+        for array, tensor in zip(self._arrays, tensors, strict=True):
+            array[...] = tensor.cpu().numpy()
