@@ -196,6 +196,10 @@ class Sequences:
             timestamps=None if self.timestamps is None else self.timestamps[keep],
         )
 
+    def without_times(self) -> Sequences:
+        """Return the same events in the same order, without timestamps."""
+        return replace(self, timestamps=None)
+
     def _cut(
         self,
         starts: NDArray[np.int64],

@@ -83,6 +83,8 @@ def test_parts_equal_slices(rows, number, marks):
     middle = data.between(number, 6)
     assert items_of_all(middle) == [[row[1] for row in events] for events in expected[number:6]]
     assert np.shares_memory(middle.items, data.items) or not middle.num_events
+    assert data.without_times().items.tolist() == data.items.tolist()
+    assert data.without_times().timestamps is None
     even = data.items % 2 == 0
     wanted = [[row[1] for row in events if row[1] % 2 == 0] for events in expected]
     assert items_of_all(data.select_events(even)) == wanted

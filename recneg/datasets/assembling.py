@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from recneg.interactions import Interactions
     from recneg.splits import Split
 
-__all__ = ["assemble"]
+__all__ = ["assemble", "index_ids", "titles_of", "unless_plain"]
 
 
 def assemble(
@@ -37,14 +37,14 @@ def assemble(
         rows = rows.filter(pl.col("rating") >= threshold)
         if rows.height == 0:
             raise InvalidDataError(f"no rating of {name} is at least {threshold}")
-    user_ids, users = _index(rows["user"].to_numpy())
-    item_ids, items = _index(rows["item"].to_numpy())
+    user_ids, users = index_ids(rows["user"].to_numpy())
+    item_ids, items = index_ids(rows["item"].to_numpy())
     columns = {"users": users, "items": items}
     for role, column in (("weights", "rating"), ("timestamps", "timestamp")):
         if column in rows.columns:
             columns[role] = rows[column].to_numpy()
     space = {"num_users": len(user_ids), "num_items": len(item_ids),
-             "user_ids": _unless_plain(user_ids), "item_ids": _unless_plain(item_ids)}  # fmt: skip
+             "user_ids": unless_plain(user_ids), "item_ids": unless_plain(item_ids)}  # fmt: skip
     split, whole = None, columns
     if "part" in rows.columns:
         part = rows["part"].to_numpy()
@@ -57,7 +57,7 @@ def assemble(
     lost = rows.height - len(whole["users"])
     if lost:
         interactions = replace(interactions, num_duplicates=interactions.num_duplicates + lost)
-    titles = None if parsed.titles is None else _titles(parsed.titles, item_ids)
+    titles = None if parsed.titles is None else titles_of(parsed.titles, item_ids)
     return interactions, split, titles
 
 
@@ -85,7 +85,7 @@ def _split(
     return given_split(train, test, validation if (part == 1).any() else None)
 
 
-def _index(raw: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def index_ids(raw: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the sorted distinct ids and the place of each row's among them."""
     if raw.min() >= 0 and raw.max() < 4 * raw.size + 1_000_000:  # a table is faster than sorting
         present = np.zeros(int(raw.max()) + 1, np.bool_)
@@ -95,11 +95,12 @@ def _index(raw: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return ids.astype(np.int64), places.astype(np.int64)
 
 
-def _unless_plain(ids: NDArray[np.int64]) -> NDArray[np.int64] | None:
+def unless_plain(ids: NDArray[np.int64]) -> NDArray[np.int64] | None:
     """Return None where ids are the indices themselves."""
     return None if np.array_equal(ids, np.arange(ids.size)) else ids
 
 
-def _titles(table: pl.DataFrame, item_ids: NDArray[np.int64]) -> NDArray[np.str_]:
+def titles_of(table: pl.DataFrame, item_ids: NDArray[np.int64]) -> NDArray[np.str_]:
+    """Return the titles of items, empty where one is unknown."""
     known = dict(zip(table["item"].to_list(), table["title"].to_list(), strict=True))
     return np.array([known.get(item) or "" for item in item_ids.tolist()], dtype=np.str_)

@@ -18,7 +18,18 @@ from pydantic import (
 
 from recneg.errors import InvalidDataError
 
-__all__ = ["Card", "Counts", "File", "Folds", "Local", "Table", "Titles", "card", "names"]
+__all__ = [
+    "Card",
+    "Counts",
+    "File",
+    "Folds",
+    "Local",
+    "Sessions",
+    "Table",
+    "Titles",
+    "card",
+    "names",
+]
 
 Part = Literal["train", "validation", "test"]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")]
@@ -50,7 +61,10 @@ class Counts(_Frozen):
 
 
 class File(_Frozen):
-    """A file at the publisher's: its addresses, most official first, and what is known of it."""
+    """A file at the publisher's: its addresses, most official first, and what is known of it.
+
+    Where a person must fetch it, `by_hand` says how, and the address is the page to start from.
+    """
 
     name: Name
     urls: Annotated[tuple[Address, ...], Field(min_length=1)]
@@ -59,6 +73,7 @@ class File(_Frozen):
     md5: MD5 | None = None
     sha256: SHA256 | None = None
     md5_url: Address | None = None
+    by_hand: str | None = None
 
     @property
     def limit(self) -> int:
@@ -100,6 +115,26 @@ class Folds(_Frozen):
     tables: tuple[Table, ...]
 
 
+class Sessions(_Frozen):
+    """How a log of events becomes sessions to train on and newer ones to test with.
+
+    Either `test` names a file of its own, or the sessions of the last `test_days` are held out.
+    With `newest`, only the newest of that many parts of the training prefixes is kept.
+    """
+
+    format: Literal["diginetica", "yoochoose", "otto"]
+    train: Name
+    test: Name | None = None
+    test_days: Count | None = None
+    newest: Count = 1
+
+    @model_validator(mode="after")
+    def _held_out(self) -> Sessions:
+        if (self.test is None) == (self.test_days is None):
+            raise ValueError("sessions must have one of test and test_days")
+        return self
+
+
 class Local(_Frozen):
     """A Parquet file below a given folder; with a `note` if it lacks something of the original."""
 
@@ -119,7 +154,14 @@ class Card(_Frozen):
         As passed to `load`; the stem of the card's file.
     title, description, citation, licence, home : str
     counts : Counts
-        Verified after parsing, whatever the source.
+        Verified after parsing, whatever the source; the users of session data are sessions, their
+        interactions events.
+    sessions : Sessions or None
+        For session data, instead of tables.
+    ordered : bool
+        Whether a user's rows stand in the order of time without times; their ranks take the place.
+    files_of : str or None
+        Another card with the same files, below whose name they are looked for too.
     """
 
     name: Name
@@ -135,16 +177,21 @@ class Card(_Frozen):
     folds: Folds | None = None
     local: tuple[Local, ...] = ()
     bundled: Local | None = None
+    sessions: Sessions | None = None
+    ordered: bool = False
+    files_of: Name | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Card:
         known = {file.name for file in self.files}
         tables = (*self.tables, *(self.folds.tables if self.folds else ()))
         used = {table.file for table in tables} | ({self.titles.file} if self.titles else set())
+        if self.sessions is not None:
+            used |= {self.sessions.train, self.sessions.test or self.sessions.train}
         if used - known:
             raise ValueError(f"every table must name a file of the card; got {used - known}")
-        if self.bundled is None and not self.tables:
-            raise ValueError("a card must have tables or be bundled")
+        if (self.bundled is None) == (not self.tables and self.sessions is None):
+            raise ValueError("a card must have tables or sessions, or be bundled")
         return self
 
 

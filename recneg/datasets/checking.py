@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from recneg.datasets.cards import Counts, File
 
-__all__ = ["check_counts", "check_digests", "check_file", "sha256_of"]
+__all__ = ["check_counts", "check_digests", "check_file", "check_found", "sha256_of"]
 
 PARTS = ("train", "validation", "test")
 
@@ -69,6 +69,17 @@ def check_counts(frame: pl.DataFrame, counts: Counts, where: str, *, parts: bool
     }
     if parts:
         found |= {name: int((frame["part"] == code).sum()) for code, name in enumerate(PARTS)}
+    check_found(found, counts, where)
+
+
+def check_found(found: dict[str, int], counts: Counts, where: str) -> None:
+    """Compare counts by name with the published ones.
+
+    Raises
+    ------
+    IntegrityError
+        Naming all counts that differ.
+    """
     published = {name: getattr(counts, name) or 0 for name in found}
     wrong = [f"{name} {published[name]}, got {found[name]}" for name in found
              if published[name] != found[name]]  # fmt: skip

@@ -121,12 +121,17 @@ def load(
     IntegrityError
         If a file does not match its checksum, or the data their published counts.
     InvalidDataError
-        For an unknown name or fold, or a threshold on data without ratings.
+        For an unknown name or fold, a threshold on data without ratings, and session data, which
+        `load_sequences` loads.
     """
     from recneg.datasets.assembling import assemble
     from recneg.datasets.sources import find, require_ratings
 
     chosen = card(name)
+    if chosen.sessions is not None:
+        raise InvalidDataError(
+            f"{name} holds sessions, whose order and repetitions count; load it with load_sequences"
+        )
     folds = chosen.folds.names if chosen.folds else ()
     if fold is not None and fold not in folds:
         known = ", ".join(folds) or "absent, as this data set has none"

@@ -64,7 +64,8 @@ def read_local(card: Card, fold: str | None, local: Local, path: Path) -> Parsed
     rows = table.select(columns)
     checking.check_counts(rows, card.counts, str(path), parts=card.counts.is_split)
     folder = path.parents[(local.file if fold is None else local.folds or "").count("/")]
-    return Parsed(rows, _titles(card, folder, local), path, local.note)
+    ranked = "timestamp" not in names and "seq" in names
+    return Parsed(rows, _titles(card, folder, local), path, local.note, ranked)
 
 
 def _titles(card: Card, folder: Path, local: Local) -> pl.DataFrame | None:

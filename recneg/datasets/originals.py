@@ -9,6 +9,7 @@ from recneg.datasets import archives, checking, download, formats
 from recneg.datasets.cards import Card, File, Local, Table
 from recneg.datasets.parsed import PART_CODES, Parsed
 from recneg.datasets.places import cache_folder, data_folder
+from recneg.datasets.session_logs import parse_sessions
 from recneg.errors import DataUnavailableError
 
 __all__ = ["advice", "download_originals", "originals", "parse_originals"]
@@ -17,8 +18,9 @@ __all__ = ["advice", "download_originals", "originals", "parse_originals"]
 def originals(card: Card) -> dict[str, Path] | None:
     """Return all files of the card at one place: below the user's folder, or in the cache."""
     base = data_folder()
-    folders = ([] if base is None else [base / card.name]) + [cache_folder(card.name)]
-    for folder in folders:
+    owners = [card.name, *([] if card.files_of is None else [card.files_of])]
+    folders = [] if base is None else [base / name for name in owners]
+    for folder in [*folders, *map(cache_folder, owners)]:
         if all((folder / file.name).is_file() for file in card.files):
             return {file.name: folder / file.name for file in card.files}
     return None
@@ -33,6 +35,9 @@ def download_originals(card: Card, *, progress: bool) -> dict[str, Path]:
         if target.is_file():
             checking.check_file(target, file)
             continue
+        if file.by_hand is not None:
+            reason = f"its publisher hands {file.name} out to people only"
+            raise DataUnavailableError(advice(card, reason))
         try:
             download.fetch(file, target, progress=progress)
         except DataUnavailableError as error:
@@ -44,6 +49,9 @@ def parse_originals(card: Card, fold: str | None, places: dict[str, Path]) -> Pa
     """Read, verify and join the tables of a card, or those of a fold."""
     import polars as pl
 
+    if card.sessions is not None:
+        rows = parse_sessions(card.sessions, card.counts, places)
+        return Parsed(rows, None, places[card.sessions.train].parent)
     tables = card.tables if fold is None or card.folds is None else card.folds.tables
     frames = []
     for table in tables:
@@ -58,6 +66,9 @@ def parse_originals(card: Card, fold: str | None, places: dict[str, Path]) -> Pa
             frame = frame.with_columns(code.alias("part"))
         frames.append(frame)
     rows = pl.concat(frames)
+    if card.ordered:
+        rank = pl.int_range(pl.len(), dtype=pl.Int64).over("user")
+        rows = rows.with_columns(rank.alias("timestamp"))
     at = next(iter(places.values()))
     checking.check_counts(rows, card.counts, f"{card.name} in {at.parent}",
                           parts=card.counts.is_split)  # fmt: skip
@@ -84,13 +95,17 @@ def advice(card: Card, reason: str) -> str:
     folder = cache_folder(card.name)
     lines = [f"{card.name} must be at hand or downloadable; {reason}", "Put"]
     lines += [
-        f"  {file.urls[0]}\n  at {folder / file.name} ({_stated(file)})" for file in card.files
+        f"  {_origin(file)}\n  at {folder / file.name} ({_stated(file)})" for file in card.files
     ]
     others = [f"{card.name}/{file.name}" for file in card.files]
     lines += ["or set RECNEG_DATA to a folder that holds " + " and ".join(others)]
     lines += [f"or {local.folder}/{local.file} (Parquet: {_columns(card, local)})"
               for local in card.local]  # fmt: skip
     return "\n".join(lines)
+
+
+def _origin(file: File) -> str:
+    return file.urls[0] if file.by_hand is None else f"{file.by_hand} ({file.urls[0]})"
 
 
 def _stated(file: File) -> str:
@@ -103,5 +118,6 @@ def _columns(card: Card, local: Local) -> str:
     rated = any(table.format in ("tab", "colons", "csv", "matrix") for table in card.tables)
     timed = any(table.format in ("tab", "colons", "csv") for table in card.tables)
     names = ["user", "item"] + ["rating"] * (rated and local.note is None)
+    timed = timed or card.ordered or card.sessions is not None
     names += (["timestamp"] if local.note is None else ["seq"]) * timed
     return ", ".join(names + ["split"] * card.counts.is_split)

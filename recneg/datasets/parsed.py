@@ -16,9 +16,13 @@ PART_CODES = {"train": 0, "validation": 1, "valid": 1, "test": 2}
 
 @dataclass(frozen=True)
 class Parsed:
-    """Verified rows ``user, item[, rating][, timestamp][, part]``, titles, and whence they came."""
+    """Verified rows ``user, item[, rating][, timestamp][, part]``, titles, and whence they came.
+
+    With `ranked`, the timestamps are ranks inside each user, not times.
+    """
 
     rows: pl.DataFrame
     titles: pl.DataFrame | None
     where: Path
     note: str | None = None
+    ranked: bool = False

@@ -69,5 +69,7 @@ def read_copy(folder: Path, key: str, card: Card) -> dict[str, pl.DataFrame] | N
 
 def _source(card: Card) -> str:
     """Fingerprint what a parsed copy depends on: the version, the files and how they are read."""
-    parts = card.model_dump_json(include={"files", "tables", "titles", "folds", "counts"})
+    parts = card.model_dump_json(
+        include={"files", "tables", "titles", "folds", "counts", "sessions"}
+    )
     return hashlib.sha256(f"{VERSION}\n{parts}".encode()).hexdigest()

@@ -10,9 +10,10 @@ from recneg.datasets.cards import cards_folder
 from recneg.errors import InvalidDataError
 
 EXPECTED = {
-    "amazon-book", "amazon-electronics", "coat", "gowalla", "movielens-100k", "movielens-10m",
-    "movielens-1m", "movielens-1m-m1", "movielens-20m", "movielens-25m", "movielens-32m",
-    "movielens-latest-small", "sample", "yelp2018",
+    "amazon-beauty", "amazon-book", "amazon-electronics", "coat", "diginetica", "gowalla",
+    "movielens-100k", "movielens-10m", "movielens-1m", "movielens-1m-m1", "movielens-20m",
+    "movielens-25m", "movielens-32m", "movielens-latest-small", "otto", "sample", "yelp2018",
+    "yoochoose", "yoochoose-1-64",
 }  # fmt: skip
 ROOT = Path(__file__).parents[2]
 
@@ -26,13 +27,15 @@ def test_cards_are_valid_and_whole(name):
     stated = card(name)
     assert stated.name == name
     assert stated.licence
-    assert stated.citation.startswith(("F. Maxwell", "Xiangnan", "Wenhui", "Tobias"))
+    authors = ("F. Maxwell", "Xiangnan", "Wenhui", "Tobias", "Shu", "Balázs", "Philipp", "Kun")
+    assert stated.citation.startswith(authors)
     for file in stated.files:
         assert all(url.startswith("https://") for url in file.urls)
-        assert 0 < file.limit <= 500_000_000
+        assert 0 < file.limit <= (500_000_000 if file.by_hand is None else 16_000_000_000)
     parts = (stated.counts.train, stated.counts.validation, stated.counts.test)
     if stated.counts.is_split:
         assert sum(part or 0 for part in parts) == stated.counts.interactions
+    if stated.counts.is_split and stated.sessions is None:
         assert {table.part for table in stated.tables} == {
             part for part in ("train", "validation", "test") if getattr(stated.counts, part)
         }
@@ -40,7 +43,8 @@ def test_cards_are_valid_and_whole(name):
 
 def test_only_files_without_a_published_checksum_lack_one():
     unchecked = {name for name in names() for file in card(name).files if file.md5 is None}
-    assert unchecked == {"coat", "movielens-latest-small"}
+    sessions = {"diginetica", "otto", "yoochoose", "yoochoose-1-64"}
+    assert unchecked == {"amazon-beauty", "coat", "movielens-latest-small"} | sessions
 
 
 def test_the_cards_ship_in_the_wheel():
@@ -60,7 +64,7 @@ def test_an_installed_package_reads_its_own_cards(tmp_path, monkeypatch):
 
 
 def test_unknown_names_list_the_known_ones():
-    with pytest.raises(InvalidDataError, match=r"must be one of amazon-book, .*; got '\.\./x'"):
+    with pytest.raises(InvalidDataError, match=r"must be one of amazon-beauty, .*; got '\.\./x'"):
         load("../x")
 
 
@@ -73,6 +77,10 @@ def test_unknown_names_list_the_known_ones():
         ("files", [{"name": "a", "urls": ["http://a.org/b"], "max_bytes": 1}]),
         ("files", [{"name": "a", "urls": ["https://a.org/b"]}]),
         ("tables", [{"file": "other", "format": "tab"}]),
+        ("tables", []),
+        ("sessions", {"format": "otto", "train": "ml-1m.zip"}),
+        ("sessions", {"format": "otto", "train": "other", "test_days": 1}),
+        ("sessions", {"format": "otto", "train": "ml-1m.zip", "test": "other"}),
         ("local", [{"folder": "a", "file": "b/../../c"}]),
         ("local", [{"folder": "a", "file": "/etc/passwd"}]),
     ],
