@@ -142,6 +142,8 @@ class Sequences:
     def select(self, keep: NDArray[np.bool_]) -> Sequences:
         """Return the sequences marked in `keep`, renumbered, over the same items.
 
+        Where they stand together, their events are not copied.
+
         Parameters
         ----------
         keep : numpy.ndarray of bool, shape (num_sequences,)
@@ -150,6 +152,9 @@ class Sequences:
             raise InvalidDataError(
                 f"keep must be bool of shape ({len(self)},); got {keep.dtype} of {keep.shape}"
             )
+        marked = np.flatnonzero(keep)
+        if marked.size and marked[-1] - marked[0] == marked.size - 1:
+            return self.between(int(marked[0]), int(marked[-1]) + 1)
         ids = None if self.sequence_ids is None else self.sequence_ids[keep]
         return self._cut(self.indptr[:-1][keep], self.lengths()[keep], ids)
 

@@ -85,14 +85,14 @@ def _split(
     return given_split(train, test, validation if (part == 1).any() else None)
 
 
-def index_ids(raw: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the sorted distinct ids and the place of each row's among them."""
+def index_ids(raw: NDArray[Any], dtype: Any = np.int64) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Return the sorted distinct ids and, as `dtype`, the place of each row's among them."""
     if raw.min() >= 0 and raw.max() < 4 * raw.size + 1_000_000:  # a table is faster than sorting
         present = np.zeros(int(raw.max()) + 1, np.bool_)
         present[raw] = True
-        return np.flatnonzero(present), (np.cumsum(present) - 1)[raw]
+        return np.flatnonzero(present), (np.cumsum(present) - 1).astype(dtype)[raw]
     ids, places = np.unique(raw, return_inverse=True)
-    return ids.astype(np.int64), places.astype(np.int64)
+    return ids.astype(np.int64), places.astype(dtype)
 
 
 def unless_plain(ids: NDArray[np.int64]) -> NDArray[np.int64] | None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recneg.datasets.cards import Card, card
+from recneg.datasets.parsed import PART_CODES
 from recneg.errors import InvalidDataError
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def load_sequences(name: str, *, progress: bool = True, download: bool = True) -
     >>> load_sequences("sample").sequences
     Sequences(671 sequences, 9066 items, 100004 events)
     """
+    from recneg.datasets.assembling import index_ids
     from recneg.datasets.sources import find
     from recneg.sequence_splits import given_sequence_split, leave_last_sequences
 
@@ -102,17 +104,12 @@ def load_sequences(name: str, *, progress: bool = True, download: bool = True) -
     if chosen.sessions is None:
         split = leave_last_sequences(sequences)
     else:
-        parts = np.zeros(len(sequences), np.uint8)
-        users = parsed.rows["user"].to_numpy()
-        parts[_places(users)] = parsed.rows["part"].to_numpy()
-        split = given_sequence_split(sequences.select(parts == 0), sequences.select(parts == 2))
+        parts = np.empty(len(sequences), np.uint8)
+        users = index_ids(parsed.rows["user"].to_numpy(), np.int32)[1]
+        parts[users] = parsed.rows["part"].to_numpy()
+        train, test = (sequences.select(parts == PART_CODES[part]) for part in ("train", "test"))
+        split = given_sequence_split(train, test)
     return SequenceDataset(name, sequences, split, titles, chosen, parsed.where, parsed.note)
-
-
-def _places(raw: NDArray[np.int64]) -> NDArray[np.int64]:
-    from recneg.datasets.assembling import index_ids
-
-    return index_ids(raw)[1]
 
 
 def _assemble(chosen: Card, parsed: Parsed) -> tuple[Sequences, NDArray[np.str_] | None]:
@@ -123,26 +120,20 @@ def _assemble(chosen: Card, parsed: Parsed) -> tuple[Sequences, NDArray[np.str_]
     InvalidDataError
         If nothing orders the rows.
     """
-    from recneg.datasets.assembling import index_ids, titles_of, unless_plain
-    from recneg.sequences import Sequences
+    from recneg.datasets.assembling import titles_of
+    from recneg.datasets.ordered_rows import sequences_of_rows
 
     rows = parsed.rows
     if "timestamp" not in rows.columns:
         raise InvalidDataError(
             f"the order of events must be known; {chosen.name} does not state it"
         )
-    user_ids, users = index_ids(rows["user"].to_numpy())
-    item_ids, items = index_ids(rows["item"].to_numpy())
-    sequences = Sequences.from_arrays(
-        users,
-        items,
-        timestamps=rows["timestamp"].to_numpy(),
-        num_sequences=len(user_ids),
-        num_items=len(item_ids),
-        sequence_ids=unless_plain(user_ids),
-        item_ids=unless_plain(item_ids),
-    )
+    sequences = sequences_of_rows(rows)
     if parsed.ranked or chosen.ordered:
         sequences = sequences.without_times()
-    titles = None if parsed.titles is None else titles_of(parsed.titles, item_ids)
-    return sequences, titles
+    if parsed.titles is None:
+        return sequences, None
+    ids = sequences.item_ids
+    return sequences, titles_of(
+        parsed.titles, np.arange(sequences.num_items) if ids is None else ids
+    )

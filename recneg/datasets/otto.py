@@ -45,15 +45,17 @@ def read_otto(path: str | PathLike[str], *, types: Sequence[str] = ("clicks",)) 
     """
     import polars as pl
 
-    from recneg.sequences import Sequences
+    from recneg.datasets.ordered_rows import sequences_of_rows
 
     try:
-        rows = scan_otto(Path(path), types).collect(engine="streaming")
+        rows = scan_otto(Path(path), types).drop("type").collect(engine="streaming")
     except pl.exceptions.PolarsError as error:
         raise InvalidDataError(
             f"{path} must have a session in JSON on each line: {str(error).splitlines()[0]}"
         ) from None
-    return Sequences.from_polars(rows, sequence="user", item="item", timestamp="timestamp")
+    if rows.height == 0:
+        raise InvalidDataError(f"{path} must have {' or '.join(types)}; got none")
+    return sequences_of_rows(rows)
 
 
 def scan_otto(path: Path, types: Sequence[str] = TYPES) -> pl.LazyFrame:

@@ -5,11 +5,15 @@ import json
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recneg.datasets import card, cards, load, load_sequences, names, read_otto
+from recneg.datasets.ordered_rows import sequences_of_rows
 from recneg.datasets.sources import where
 from recneg.errors import DataUnavailableError, IntegrityError, InvalidDataError
 from recneg.sequence_splits import carve_newest
+from recneg.sequences import Sequences
 
 
 @pytest.fixture
@@ -165,6 +169,9 @@ def test_read_otto_refuses(tmp_path):
     (tmp_path / "a.jsonl").write_text(TRAIN)
     with pytest.raises(InvalidDataError, match=r"types must be some of .*got \['views'\]"):
         read_otto(tmp_path / "a.jsonl", types=["views"])
+    (tmp_path / "c.jsonl").write_text(otto([(0, [(1, "orders")])]))
+    with pytest.raises(InvalidDataError, match="must have clicks; got none"):
+        read_otto(tmp_path / "c.jsonl")
     (tmp_path / "b.jsonl").write_text("session 1\n")
     with pytest.raises(InvalidDataError, match="must have a session in JSON on each line"):
         read_otto(tmp_path / "b.jsonl")
@@ -201,6 +208,22 @@ def test_sessions_are_not_loaded_as_interactions(write_card):
     write_card("views", DIGINETICA)
     with pytest.raises(InvalidDataError, match="views holds sessions.*load_sequences"):
         load("views", download=False)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), st.integers(3, 6), st.integers(0, 3)), min_size=1, max_size=12
+    ),
+    st.booleans(),
+)
+def test_rows_in_any_order_give_the_same(rows, in_order):
+    rows = sorted(rows, key=lambda row: (row[0], row[2])) if in_order else rows
+    schema = {"user": pl.Int32, "item": pl.Int32, "timestamp": pl.Int64}
+    frame = pl.DataFrame(rows, schema=schema, orient="row")
+    found = sequences_of_rows(frame)
+    expected = Sequences.from_polars(frame, sequence="user", item="item", timestamp="timestamp")
+    assert found.to_polars().rows() == expected.to_polars().rows()
+    assert len(found) == len(expected)
 
 
 def test_ordered_lists_are_sequences(write_card):
