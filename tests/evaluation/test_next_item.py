@@ -1,6 +1,7 @@
 """Next-item evaluation: ranks equal those of a plain sort, nothing leaks, nothing is dropped."""
 
 import math
+import os
 
 import numpy as np
 import pytest
@@ -305,3 +306,41 @@ def test_a_vector_too_few_is_refused():
     model.next_item_vectors = lambda sequences: np.zeros((1, 3), np.float32)
     with pytest.raises(InvalidDataError, match="a vector for each of 2 events; got 1"):
         evaluate_next_item(model, build([[0, 1, 2]]))
+
+
+# -- real data -------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(
+    "RECNEG_DATA" not in os.environ, reason="RECNEG_DATA must name a folder of real data sets"
+)
+@pytest.mark.parametrize(
+    ("name", "low", "high"), [("diginetica", 0.30, 0.40), ("yoochoose-1-64", 0.60, 0.70)]
+)
+def test_transitions_on_real_sessions_equal_brute_force(name, low, high):
+    from recneg.datasets import card, load_sequences
+    from recneg.datasets.sources import where
+
+    if where(card(name)) is None:
+        pytest.skip(f"{name} is not below RECNEG_DATA")
+    split = load_sequences(name, download=False).split
+    model, some = transitions(split.train), split.test.between(0, 2_000)
+    result = evaluate_next_item(model, some)
+    assert low < result.mean("recall@20") < high
+    train = split.train
+    later = np.flatnonzero(np.diff(train.owners()) == 0)
+    followers = {}
+    popular = np.zeros(train.num_items)
+    for before, after in zip(
+        train.items[later].tolist(), train.items[later + 1].tolist(), strict=True
+    ):
+        popular[after] += 1
+        counts = followers.setdefault(before, {})
+        counts[after] = counts.get(after, 0) + 1
+    for place in np.random.default_rng(0).choice(len(result.ranks), 100, replace=False):
+        event = result.events[place]
+        counts = np.zeros(train.num_items)
+        for item, count in followers.get(int(some.items[event - 1]), {}).items():
+            counts[item] = count
+        order = np.lexsort((np.arange(train.num_items), -popular, -counts))
+        assert result.ranks[place] == 1 + int(np.flatnonzero(order == some.items[event])[0])
