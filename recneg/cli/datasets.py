@@ -28,5 +28,6 @@ def run() -> None:
     print_table("", headers, rows, left=(5,))
     stdout().print(
         "What is not at hand is downloaded when first used, or read from the folder that the\n"
-        "environment variable RECNEG_DATA names."
+        "environment variable RECNEG_DATA names. Some publishers of sessions want people to sign\n"
+        "in: loading then says which file to put where."
     )
