@@ -2,6 +2,7 @@
 
 from recneg.training.bpr import BPR
 from recneg.training.debiased import UBPR, RelMF
+from recneg.training.ensemble import Ensemble
 from recneg.training.factor_model import FactorModel
 from recneg.training.matrix_factorization import MatrixFactorization
 from recneg.training.nbpo import NBPO
@@ -23,6 +24,7 @@ __all__ = [
     "UBPR",
     "Adagrad",
     "Adam",
+    "Ensemble",
     "Epoch",
     "FactorModel",
     "LastVectors",

@@ -26,7 +26,6 @@ Hits = Literal["keep", "target", "sequence"]
 Redraw = Literal["batch", "event"]
 """Who shares the sampler's draws: the events of a batch, or nobody."""
 
-NO_ITEMS = np.empty((0, 0), np.int32)
 NO_LOGS = np.empty((0, 0), np.float32)
 
 
@@ -51,11 +50,6 @@ class Candidates(NamedTuple):
     listed: NDArray[np.int32]
     listed_log: NDArray[np.float32]
     lists: NDArray[np.int64]
-
-    @property
-    def size(self) -> int:
-        """Candidates of an event."""
-        return len(self.pool) + self.listed.shape[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,10 +160,9 @@ class CandidateSource:
             )  # fmt: skip
         users = np.zeros(1, np.int64)
         pool = self.sampler.sample(users, self.num_negatives, key=key, rows=[number]).items[0]
-        listed = NO_ITEMS
+        listed = np.empty((len(lengths), self.num_in_batch), np.int32)
         if self.num_in_batch:
             inputs, stops = self.sequences.items[events], np.cumsum(lengths)
-            listed = np.empty((len(lengths), self.num_in_batch), np.int32)
             of_others = key.fold_in(number).words
             _draw_of_others(*of_others, sequences, stops - lengths, stops, inputs, listed)
         logs = self._logs  # type: ignore[attr-defined]

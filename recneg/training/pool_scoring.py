@@ -203,7 +203,7 @@ def _score_rows(
             line[slot] = _product(vector, items[item]) if item >= 0 else np.float32(0.0)
             if listed_log.size > 0 and item >= 0:
                 line[slot] -= temperature32 * listed_log[own, slot - shared]
-        which = own * hidden_lists.size + (hidden_lists[r] if hides else 0)
+        which = own * (hidden_lists.size + 1) + (hidden_lists[r] if hides else 0)
         if which != previous:  # events of one sequence follow each other and have the same
             previous, hits = which, 0
             kept[:] = np.float32(1.0)

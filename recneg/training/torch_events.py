@@ -48,8 +48,9 @@ def event_losses(
     mask = (items >= 0) & ~_hidden(batch, items, len(factors))
     shift = torch.zeros((), dtype=vectors.dtype, device=device)
     if found.pool_log.size or found.listed_log.size:
-        own = put(found.listed_log)[lists]
-        logs = torch.cat((put(found.pool_log).expand(len(vectors), -1), own), 1)
+        logs = put(found.pool_log).expand(len(vectors), -1)
+        if found.listed_log.size:
+            logs = torch.cat((logs, put(found.listed_log)[lists]), 1)
         shift = float(getattr(loss, "temperature", 1.0)) * torch.where(mask, logs, 0.0)
     targets = factors[put(batch.targets).long()]
     positive = (vectors * targets).sum(1)
