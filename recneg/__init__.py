@@ -23,6 +23,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "BPR": "recneg.training",
+    "Ensemble": "recneg.training",
     "Evaluation": "recneg.evaluation",
     "Interactions": "recneg.interactions",
     "Key": "recneg.keys",
@@ -44,6 +45,7 @@ __all__ = [
     "BPR",
     "NBPO",
     "UBPR",
+    "Ensemble",
     "Evaluation",
     "Interactions",
     "Key",

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from recneg.errors import InvalidDataError
 
-__all__ = ["described", "rebuilt"]
+__all__ = ["described", "family", "rebuilt"]
 
 Kind = TypeVar("Kind")
 
@@ -40,7 +40,7 @@ def rebuilt(base: type[Kind], description: dict[str, Any]) -> Kind:
         for name, value in description.items()
         if name != "name"
     }
-    for kind in _family(base):
+    for kind in family(base):
         if kind.__name__ == description["name"]:
             return kind(**values)
     raise InvalidDataError(
@@ -49,5 +49,6 @@ def rebuilt(base: type[Kind], description: dict[str, Any]) -> Kind:
     )
 
 
-def _family(base: type[Kind]) -> list[type[Kind]]:
-    return [base, *(kind for child in base.__subclasses__() for kind in _family(child))]
+def family(base: type[Kind]) -> list[type[Kind]]:
+    """Return a class and all that inherit from it."""
+    return [base, *(kind for child in base.__subclasses__() for kind in family(child))]
