@@ -20,8 +20,8 @@ from recneg.training.top_slots import top_slots
 
 __all__ = ["add_rows", "score_events"]
 
-ROWS = 64
-"""Events whose scores of the pool are held at once by a thread."""
+SCORES_AT_ONCE = 1 << 22
+"""Scores of the pool that a thread holds, about."""
 
 COMPARED = 64
 """Candidates of an event whose share below the target stands for that of all."""
@@ -63,15 +63,16 @@ def score_events(
     products = _Products(vectors, factors, low_precision and top_k > 0)
     events = len(vectors)
     bounds = np.arange(lanes + 1) * events // lanes
+    rows = min(max(SCORES_AT_ONCE // max(len(factors), 1), 16), 512)
     temperature = float(getattr(loss, "temperature", 1.0))
 
     def score(lane: int) -> tuple[float, float, float, float]:
         first, last = int(bounds[lane]), int(bounds[lane + 1])
         by_pool = np.zeros((0 if top_k else len(factors), factors.shape[1]), np.float32)
-        held = np.empty((min(ROWS, last - first), len(factors)), np.float32)
+        held = np.empty((min(rows, last - first), len(factors)), np.float32)
         sums = np.zeros(4)
-        for start in range(first, last, ROWS):
-            stop = min(start + ROWS, last)
+        for start in range(first, last, rows):
+            stop = min(start + rows, last)
             part, scores = slice(start, stop), held[: stop - start]
             products.fill(part, scores)
             sums += _score_rows(
@@ -184,7 +185,7 @@ def _score_rows(
     n = shared + listed.shape[1]
     line, gradient = np.empty(n, np.float32), np.empty(n, np.float32)
     kept, no_weights, no_sides = np.ones(n, np.float32), np.empty(0, np.float32), np.empty(0)
-    values, slots = np.empty(n + 16, np.float32), np.empty(n + 16, np.int64)
+    values, slots = np.empty(n, np.float32), np.empty(n, np.int64)
     chosen = np.empty(min(top_k, n), np.int64)
     few, few_gradients = np.empty(chosen.size, np.float32), np.empty(chosen.size, np.float32)
     temperature32 = np.float32(temperature)

@@ -9,10 +9,7 @@ from recneg.jit import kernel
 
 __all__ = ["top_slots"]
 
-LANES = 16
-"""Scores that are compared with the threshold at once."""
-
-SAMPLE = 16
+SAMPLE = 32
 """One score in so many is looked at for the guess."""
 
 
@@ -34,7 +31,7 @@ def top_slots(
     scores : numpy.ndarray of float32, shape (n,)
         Without NaN; -inf for what is left out.
     k : int
-    values, slots : numpy.ndarray of float32 and of int64, shape (n + 16,)
+    values, slots : numpy.ndarray of float32 and of int64, shape (n,)
         Scratch.
     out : numpy.ndarray of int64, shape (at least min(n, k),)
     """
@@ -88,20 +85,11 @@ def _above(
     slots: NDArray[np.int64],
 ) -> int:
     """List scores of at least the threshold, and their places; return how many there are."""
-    n = scores.size
-    whole = n - n % LANES
     found = 0
-    for start in range(0, whole, LANES):
-        met = 0
-        for lane in range(LANES):
-            met += int(scores[start + lane] >= threshold)
-        if met > 0:
-            for lane in range(start, start + LANES):
-                values[found], slots[found] = scores[lane], lane
-                found += scores[lane] >= threshold
-    for lane in range(whole, n):
-        values[found], slots[found] = scores[lane], lane
-        found += scores[lane] >= threshold
+    for slot in range(scores.size):
+        if scores[slot] >= threshold:
+            values[found], slots[found] = scores[slot], slot
+            found += 1
     return found
 
 

@@ -288,6 +288,7 @@ class TRON(SequenceModel):
         *,
         validation: Sequences | None = None,
         targets: Targets = "every",
+        exclude_seen: bool = False,
         checkpoint: str | PathLike[str] | None = None,
     ) -> Self:
         """Train from scratch, or go on from a checkpoint.
@@ -303,6 +304,8 @@ class TRON(SequenceModel):
             `evaluate_every` epochs. Never give test data.
         targets : {"every", "last"}
             Which events of `validation` are predicted.
+        exclude_seen : bool, default False
+            Whether items that came before in a sequence of `validation` are left out.
         checkpoint : path, optional
             Written every `evaluate_every` epochs. If the file is there at the start, training goes
             on from it, with the same options and data only; with one thread, to the same bits.
@@ -345,7 +348,9 @@ class TRON(SequenceModel):
                 due = epoch.epoch % options.evaluate_every == 0 or epoch.epoch == options.epochs
                 if validation is not None and due:
                     self._factors = state.factors
-                    epoch = epoch._replace(validation=self._score(validation, targets))
+                    epoch = epoch._replace(
+                        validation=self._score(validation, targets, exclude_seen)
+                    )
                     assert epoch.validation is not None
                     state.judge(epoch.validation, options.plateau)
                 state.history.append(epoch)
@@ -360,10 +365,12 @@ class TRON(SequenceModel):
         self._factors, self.history = state.factors, state.history
         return self
 
-    def _score(self, validation: Sequences, targets: Targets) -> float:
+    def _score(self, validation: Sequences, targets: Targets, exclude_seen: bool) -> float:
         model = self if targets == "every" else LastVectors(self)
         metric = self.options.metric
-        found = evaluate_next_item(model, validation, k=20, metrics=[metric], targets=targets)
+        found = evaluate_next_item(
+            model, validation, k=20, metrics=[metric], targets=targets, exclude_seen=exclude_seen
+        )
         return float(found.mean(f"{metric}@20"))
 
     def _batches(self, train: Sequences, key: Key) -> SequenceBatches:

@@ -99,7 +99,7 @@ def losses_by_hand(
         for item, log in candidates_by_hand(batch, event):
             scores.append(vector @ factors[item] - getattr(loss, "temperature", 1.0) * log)
         if top_k:
-            scores = sorted(scores, key=lambda score: -float(score))[:top_k]
+            scores = sorted(scores, key=lambda score: -score.item())[:top_k]
         negative = torch.stack(scores) if scores else vectors.new_zeros(0)
         positive = vector @ factors[int(batch.targets[event])]
         total = total + loss(positive[None], negative[None])[0]
@@ -197,7 +197,7 @@ def test_top_slots_are_a_stable_sort(values: list[int], repeats: int, k: int) ->
     scores = np.array(values * repeats, np.float32)
     scores[scores == -100] = -np.inf
     out = np.empty(k, np.int64)
-    scratch = np.empty(scores.size + 16, np.float32), np.empty(scores.size + 16, np.int64)
+    scratch = np.empty(scores.size, np.float32), np.empty(scores.size, np.int64)
     count = top_slots(scores, k, *scratch, out)
     expected = np.argsort(-scores, kind="stable")[:k]
     assert out[:count].tolist() == np.sort(expected[scores[expected] > -np.inf]).tolist()
