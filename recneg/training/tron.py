@@ -401,13 +401,16 @@ class TRON(SequenceModel):
         )  # fmt: skip
 
     def _encoder(self) -> TRONEncoder:
+        import torch
+
         from recneg.models.tron import TRONEncoder
 
         o = self.options
-        return TRONEncoder(
-            o.factors, blocks=o.blocks, heads=o.heads, hidden=o.hidden, activation=o.activation,
-            max_length=o.max_length, dropout=o.dropout, scale=o.scale,
-        )  # fmt: skip
+        with torch.random.fork_rng(devices=[]):  # its own weights are replaced, whatever they are
+            return TRONEncoder(
+                o.factors, blocks=o.blocks, heads=o.heads, hidden=o.hidden,
+                activation=o.activation, max_length=o.max_length, dropout=o.dropout, scale=o.scale,
+            )  # fmt: skip
 
     def _initial(self, num_items: int, key: Key) -> Factors:
         """Return keyed weights: Glorot and Bengio's uniform ones, biases 0, norms 1."""

@@ -25,10 +25,11 @@ from recneg.losses import (
 from recneg.models import Packing
 from recneg.samplers import Popularity, Uniform
 from recneg.sequences import Sequences
-from recneg.training import TRON, Adam, LastVectors
+from recneg.training import SGD, TRON, Adagrad, Adam, LastVectors, Optimizer
 from recneg.training.sequence_engine import bind
 from recneg.training.streams import INIT
 from recneg.training.torch_events import event_losses
+from recneg.training.weights import DeviceWeights, HostWeights
 
 torch.set_num_threads(1)
 
@@ -151,6 +152,33 @@ def test_lazy_adam_moves_the_rows_of_a_batch_alone() -> None:
         assert 4 <= moved.sum() <= 6
 
 
+@pytest.mark.parametrize("optimizer", [Adam(0.1), Adam(0.1, lazy=True), SGD(0.5), Adagrad(0.1)])
+def test_weights_of_devices_move_as_those_of_arrays(optimizer: Optimizer) -> None:
+    start = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
+    ends = []
+    for kind in (HostWeights, partial(DeviceWeights, device=torch.device("cpu"))):
+        values = start.copy()
+        weights = kind(values, optimizer.moments(9, 4))
+        squares = []
+        for step in (1, 2):
+            noise = np.random.default_rng(step)
+            rows = noise.integers(0, 5, 7).astype(np.int32)
+            slopes = torch.from_numpy(noise.normal(size=(7, 4)).astype(np.float32))
+            weights.add_rows(rows, slopes)
+            dense = torch.zeros(9, 4)
+            dense[6] = 1.0
+            weights.add(np.array([6], np.int32), dense)
+            squares.append(weights.finish(optimizer, 0.5))
+            weights.step(optimizer, 0.1, step, 0.9)
+        weights.give_back()
+        ends.append((values, squares))
+    assert np.allclose(ends[0][0], ends[1][0], atol=1e-5)
+    assert ends[0][1] == pytest.approx(ends[1][1], rel=1e-5)
+    idle = (ends[0][0] == start).all(axis=1)
+    assert idle[[5, 7, 8]].all()
+    assert not idle[6]
+
+
 @pytest.mark.parametrize("loss", [SampledSoftmaxLoss(), BPRMaxLoss(0.1), LogisticLoss()], ids=repr)
 @pytest.mark.parametrize("top_k", [0, 6])
 def test_a_grammar_is_learnt(loss: Loss, top_k: int) -> None:
@@ -208,6 +236,12 @@ def test_a_seed_is_a_result() -> None:
     options = {"dropout": 0.3}
     assert same(fitted(**options), fitted(**options))
     assert not same(fitted(**options), fitted(seed=5, **options))
+
+
+def test_global_random_state_is_left_alone() -> None:
+    state = torch.random.get_rng_state()
+    fitted(dropout=0.2, epochs=1).next_item_vectors(DATA)
+    assert torch.equal(torch.random.get_rng_state(), state)
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
