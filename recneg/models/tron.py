@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
-from torch.nn.functional import embedding, scaled_dot_product_attention
+from torch.nn.functional import embedding, normalize, scaled_dot_product_attention
 
 from recneg.errors import InvalidDataError
 
@@ -196,6 +196,8 @@ class TRONModel(nn.Module):  # type: ignore[misc]  # torch is not checked
         What the next item is scored by. Default: `items`.
     biases : torch.Tensor of float32, shape (num_items,), optional
         Of the scores.
+    cosine : bool, default False
+        Whether vectors are divided by their norms.
     """
 
     def __init__(
@@ -204,9 +206,11 @@ class TRONModel(nn.Module):  # type: ignore[misc]  # torch is not checked
         items: torch.Tensor,
         output: torch.Tensor | None = None,
         biases: torch.Tensor | None = None,
+        *,
+        cosine: bool = False,
     ) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.encoder, self.cosine = encoder, cosine
         self.items = nn.Parameter(items)
         self.output = None if output is None else nn.Parameter(output)
         self.biases = None if biases is None else nn.Parameter(biases)
@@ -224,6 +228,8 @@ class TRONModel(nn.Module):  # type: ignore[misc]  # torch is not checked
         positions = torch.arange(length, device=items.device).repeat(rows)
         events = embedding(items.reshape(-1), self.items)
         found = self.encoder(events, Packing(positions, None, rows, length))
+        if self.cosine:
+            found = normalize(found, dim=-1)
         return found.view(rows, length, -1)
 
     def scores(self, vectors: torch.Tensor) -> torch.Tensor:

@@ -26,6 +26,7 @@ from recneg.training.streams import DROP
 from recneg.training.tables import Matrix
 from recneg.training.torch_events import event_losses
 from recneg.training.torch_threads import torch_threads
+from recneg.training.unit_rows import unit_rows_of
 from recneg.training.weights import DeviceWeights, HostWeights
 
 __all__ = ["Precision", "SequenceEngine", "Stepping", "bind"]
@@ -49,6 +50,8 @@ class Stepping:
     schedule : {"constant", "cosine"}
     max_norm : float or None
     precision : {"float32", "choice", "bfloat16"}
+    cosine : bool
+        Whether scores are cosines; where the tables are one, the encoder sees rows of length 1.
     """
 
     loss: Loss
@@ -59,6 +62,7 @@ class Stepping:
     schedule: str
     max_norm: float | None
     precision: Precision
+    cosine: bool = False
 
     def rate(self, epoch: int, done: float) -> float:
         """Return the learning rate where a share `done` of an epoch, from 0, is over."""
@@ -125,6 +129,8 @@ class SequenceEngine:
     def _epoch(self, state: TrainingState) -> Epoch:
         started, number = time.perf_counter(), len(state.history)
         self._prepare(state)
+        for part in self._parts:  # so that a resumed run has the same bits
+            part.renew()
         drops = self.key.fold_in(DROP).fold_in(number)
         total, done, events = Totals(), 0, self.batches.num_events
         for index, batch in enumerate(self.batches.epoch(number, self.workers)):
@@ -143,12 +149,14 @@ class SequenceEngine:
     def _step(self, batch: SequenceBatch, rate: float, state: TrainingState) -> Totals:
         how, inputs = self.stepping, self._inputs
         items = torch.from_numpy(batch.items).to(self.device)
-        events = inputs.tensor[items.long(), : self.encoder.factors].requires_grad_()
+        events = inputs.scored[items.long(), : self.encoder.factors].requires_grad_()
         packing = Packing.of(torch.from_numpy(batch.lengths).to(self.device))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=how.precision == "bfloat16"):
             hidden = self.encoder(events, packing)
+        if how.cosine:
+            hidden = unit_rows_of(hidden.float())
         vectors = hidden.detach().float()
-        columns = self._output.tensor.shape[1]
+        columns = self._output.scored.shape[1]
         if columns > vectors.shape[1]:
             vectors = torch.cat((vectors, torch.ones_like(vectors[:, :1])), 1)
         found, by_vector = self._scored(batch, vectors)
@@ -157,7 +165,7 @@ class SequenceEngine:
         hidden.backward(by_vector[:, : hidden.shape[1]].to(hidden.dtype))
         assert events.grad is not None
         by_event = events.grad
-        if inputs.tensor.shape[1] > by_event.shape[1]:
+        if inputs.scored.shape[1] > by_event.shape[1]:
             by_event = torch.nn.functional.pad(by_event, (0, 1))
         inputs.add_rows(batch.items, by_event)
         self._rest.add(None)
@@ -180,7 +188,7 @@ class SequenceEngine:
                 low_precision=how.precision != "float32",
             )  # fmt: skip
             return found, torch.from_numpy(by_vector)
-        leaves = vectors.requires_grad_(), output.tensor.detach().requires_grad_()
+        leaves = vectors.requires_grad_(), output.scored.detach().requires_grad_()
         losses, found = event_losses(how.loss, batch, *leaves, how.top_k)
         losses.sum().backward()
         by_vectors, by_items = (leaf.grad for leaf in leaves)
@@ -196,21 +204,25 @@ class SequenceEngine:
             return
         self._views = state.factors
         output, items, rest = state.factors
-        self._inputs = self._weights(state, "item", items)
-        self._output = self._weights(state, "output", output) if len(output) else self._inputs
-        self._rest = self._weights(state, "encoder", rest.reshape(1, -1))
-        bind(self.encoder, self._rest.tensor.view(-1), self._rest.gradient.view(-1))
+        cosine, threads = self.stepping.cosine, self.threads
+        tied = not len(output)
+        self._inputs = self._weights(state, "item", items, cosine and tied, threads)
+        self._output = self._inputs
+        if not tied:
+            self._output = self._weights(state, "output", output, cosine, threads)
+        self._rest = self._weights(state, "encoder", rest.reshape(1, -1), False, 1)
+        bind(self.encoder, self._rest.scored.view(-1), self._rest.gradient.view(-1))
         self._parts = [self._inputs, self._rest]
-        if len(output):
+        if not tied:
             self._parts.append(self._output)
 
     def _weights(
-        self, state: TrainingState, name: str, values: Matrix
+        self, state: TrainingState, name: str, values: Matrix, cosine: bool, threads: int
     ) -> HostWeights | DeviceWeights:
         moments = table_moments(self.stepping.optimizer, state, name, values)
         if self.device.type == "cpu":
-            return HostWeights(values, moments, self.threads if name != "encoder" else 1)
-        return DeviceWeights(values, moments, self.device)
+            return HostWeights(values, moments, cosine=cosine, threads=threads)
+        return DeviceWeights(values, moments, self.device, cosine=cosine)
 
 
 def bind(encoder: TRONEncoder, flat: torch.Tensor, gradient: torch.Tensor | None = None) -> None:

@@ -35,7 +35,7 @@ from recneg.training.sequence_batches import Order, SequenceBatches
 from recneg.training.sequence_model import LastVectors, SequenceModel
 from recneg.training.state import Epoch, Factors, TrainingState
 from recneg.training.streams import INIT
-from recneg.training.tables import Matrix
+from recneg.training.tables import Matrix, unit_rows
 
 if TYPE_CHECKING:
     from recneg.models.tron import TRONEncoder, TRONModel
@@ -61,6 +61,7 @@ class TRONOptions(RunOptions):
     scale: bool
     tied: bool
     item_bias: bool
+    score: Literal["dot", "cosine"]
     optimizer: InstanceOf[Optimizer]
     schedule: Literal["constant", "cosine"]
     max_norm: Rate | None
@@ -101,6 +102,10 @@ class TRON(SequenceModel):
         Whether the next item is scored by the vectors that the encoder sees.
     item_bias : bool, default False
         Learn a bias of each item's score.
+    score : {"dot", "cosine"}
+        "cosine" divides vectors and item factors by their norms, and with tied tables what the
+        encoder sees too (Gupta et al., "NISER: normalized item and session representations to
+        handle popularity bias", 2019); give the loss a temperature then, such as 0.07.
     loss : Loss, default SampledSoftmaxLoss()
         One without side values.
     optimizer : Optimizer, default Adam(5e-4, lazy=True)
@@ -185,6 +190,7 @@ class TRON(SequenceModel):
         scale: bool = True,
         tied: bool = True,
         item_bias: bool = False,
+        score: str = "dot",
         loss: Loss | None = None,
         optimizer: Optimizer | None = None,
         learning_rate_decay: float = 1.0,
@@ -228,6 +234,7 @@ class TRON(SequenceModel):
             scale=scale,
             tied=tied,
             item_bias=item_bias,
+            score=score,
             optimizer=Adam(5e-4, lazy=True) if optimizer is None else optimizer,
             learning_rate_decay=float(learning_rate_decay),
             schedule=schedule,
@@ -250,6 +257,8 @@ class TRON(SequenceModel):
         )
         if factors % heads:
             raise InvalidDataError(f"heads must divide factors, {factors}; got {heads}")
+        if item_bias and score == "cosine":
+            raise InvalidDataError("item_bias must be False with score='cosine'; got True")
         for what, value in (("num_threads", num_threads), ("num_workers", num_workers)):
             if value < 0:
                 raise InvalidDataError(f"{what} must not be negative; got {value}")
@@ -392,7 +401,7 @@ class TRON(SequenceModel):
         o = self.options
         stepping = Stepping(
             self.loss, o.top_k, o.optimizer, o.epochs, o.learning_rate_decay, o.schedule,
-            o.max_norm, o.precision,
+            o.max_norm, o.precision, o.score == "cosine",
         )  # fmt: skip
         return SequenceEngine(
             self._encoder(), batches, stepping, key, fused=self.engine == "fused",
@@ -451,6 +460,8 @@ class TRON(SequenceModel):
     def _scored(self) -> tuple[Matrix, NDArray[np.float32]]:
         output, items, _ = self._weights()
         table, d = output if len(output) else items, self.options.factors
+        if self.options.score == "cosine":
+            return unit_rows(table), NO_BIASES
         return table[:, :d], table[:, d:].reshape(-1) if table.shape[1] > d else NO_BIASES
 
     def _bound(self) -> TRONEncoder:
@@ -467,9 +478,14 @@ class TRON(SequenceModel):
         from recneg.training.sequence_vectors import vectors_after
         from recneg.training.torch_threads import torch_threads
 
-        table = self._weights()[1][:, : self.options.factors]
         with torch_threads(self.num_threads or get_num_threads()):
-            return vectors_after(self._bound(), table, sequences, last=last)
+            found = vectors_after(self._bound(), self._seen_table(), sequences, last=last)
+        return unit_rows(found) if self.options.score == "cosine" else found
+
+    def _seen_table(self) -> Matrix:
+        """Return what items look like to the encoder."""
+        items = self._weights()[1][:, : self.options.factors]
+        return unit_rows(items) if self.options.score == "cosine" and self.options.tied else items
 
     def to_torch(self) -> TRONModel:
         """Return the trained model as a torch module of its own, which `torch.export` takes."""
@@ -477,16 +493,17 @@ class TRON(SequenceModel):
 
         from recneg.models.tron import TRONModel
 
-        output, items, _ = self._weights()
+        output = self._weights()[0]
         factors, biases = self._scored
         encoder = self._bound().cpu()
         for parameter in encoder.parameters():
             parameter.data = parameter.data.clone()
         model = TRONModel(
             encoder,
-            torch.from_numpy(items[:, : self.options.factors].copy()),
+            torch.from_numpy(self._seen_table().copy()),
             torch.from_numpy(factors.copy()) if len(output) else None,
             torch.from_numpy(biases.copy()) if biases.size else None,
+            cosine=self.options.score == "cosine",
         )
         model.eval()
         return model

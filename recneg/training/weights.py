@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn.functional import normalize
 
 from recneg.training.optimizers import Optimizer
 from recneg.training.pool_scoring import add_rows
-from recneg.training.tables import Matrix, Table
+from recneg.training.tables import SMALLEST_NORM, Matrix, Table
 from recneg.training.torch_optimizers import move_table
 
 __all__ = ["DeviceWeights", "HostWeights"]
@@ -23,14 +24,34 @@ class HostWeights:
         Changed in place.
     moments : two arrays of float32
         Of the optimiser; changed in place.
+    cosine : bool, default False
+        Whether the rows are used divided by their norms; gradients are by those then.
     threads : int
         Lanes.
+
+    Attributes
+    ----------
+    scored : torch.Tensor of float32, shape (num_rows, columns)
+        The rows as they are used.
+    gradient : torch.Tensor of float32, of that shape
+        By them.
     """
 
-    def __init__(self, values: Matrix, moments: tuple[Matrix, ...], threads: int = 1) -> None:
-        self.table = Table(values, moments, cosine=False, threads=threads)
-        self.tensor = torch.from_numpy(values)
+    def __init__(
+        self,
+        values: Matrix,
+        moments: tuple[Matrix, ...],
+        *,
+        cosine: bool = False,
+        threads: int = 1,
+    ) -> None:
+        self.table = Table(values, moments, cosine=cosine, threads=threads)
+        self.scored = torch.from_numpy(self.table.scored)
         self.gradient = torch.from_numpy(self.table.gradients[0])
+
+    def renew(self) -> None:
+        """Make `scored` anew of the rows, without what rounding the steps have added."""
+        self.table.renew()
 
     def add_rows(self, rows: NDArray[np.int32], gradient: torch.Tensor) -> None:
         """Add gradients by rows, which may repeat."""
@@ -57,16 +78,30 @@ class HostWeights:
 class DeviceWeights:
     """Weights on another device; the parameters are those of `HostWeights`."""
 
-    def __init__(self, values: Matrix, moments: tuple[Matrix, ...], device: torch.device) -> None:
-        self._arrays = (values, *moments)
-        self.tensor, *rest = (torch.from_numpy(array).to(device) for array in self._arrays)
+    def __init__(
+        self,
+        values: Matrix,
+        moments: tuple[Matrix, ...],
+        device: torch.device,
+        *,
+        cosine: bool = False,
+    ) -> None:
+        self._arrays, self._cosine = (values, *moments), cosine
+        self._values, *rest = (torch.from_numpy(array).to(device) for array in self._arrays)
         self._moments = tuple(rest)
-        self.gradient = torch.zeros_like(self.tensor)
+        self.scored = self._values
+        self.renew()
+        self.gradient = torch.zeros_like(self._values)
         self._touched = torch.zeros(len(values), dtype=torch.bool, device=device)
+
+    def renew(self) -> None:
+        """Make `scored` anew of the rows."""
+        if self._cosine:
+            self.scored = normalize(self._values, eps=SMALLEST_NORM)
 
     def add_rows(self, rows: NDArray[np.int32], gradient: torch.Tensor) -> None:
         """Add gradients by rows, which may repeat."""
-        where = torch.from_numpy(rows).to(self.tensor.device).long()
+        where = torch.from_numpy(rows).to(self.scored.device).long()
         self.gradient.index_add_(0, where, gradient)
         self._touched[where] = True
 
@@ -77,23 +112,29 @@ class DeviceWeights:
         if rows is None:
             self._touched[:] = True
         else:
-            self._touched[torch.from_numpy(rows).to(self.tensor.device).long()] = True
+            self._touched[torch.from_numpy(rows).to(self.scored.device).long()] = True
 
     def finish(self, optimizer: Optimizer, scale: float) -> float:
         """Multiply the gradient by `scale`; return its squared length."""
         self.gradient *= scale
+        if self._cosine:
+            along = (self.gradient * self.scored).sum(1, keepdim=True)
+            norms = self._values.norm(dim=1, keepdim=True).clamp(min=SMALLEST_NORM)
+            self.gradient -= along * self.scored
+            self.gradient /= norms
         return float(self.gradient.square().sum(dtype=torch.float64))
 
     def step(self, optimizer: Optimizer, rate: float, step: int, shrink: float) -> None:
         """Move the weights by `shrink` times the gradient, and clear it."""
         rows = None if optimizer.dense else self._touched.nonzero().flatten()
         slopes = shrink * (self.gradient if rows is None else self.gradient[rows])
-        move_table(optimizer, self.tensor, self._moments, rows, slopes, rate, step)
+        move_table(optimizer, self._values, self._moments, rows, slopes, rate, step)
+        self.renew()
         self.gradient.zero_()
         self._touched.zero_()
 
     def give_back(self) -> None:
         """Write weights and moments into the arrays of the state."""
-        tensors = (self.tensor, *self._moments)
+        tensors = (self._values, *self._moments)
         for array, tensor in zip(self._arrays, tensors, strict=True):
             array[...] = tensor.cpu().numpy()

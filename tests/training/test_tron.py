@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.functional import normalize
 
 from recneg.errors import IntegrityError, InvalidDataError
 from recneg.evaluation.next_item import evaluate_next_item
@@ -89,12 +90,15 @@ def plain_training(data: Sequences, model: TRON) -> tuple[list[np.ndarray], list
             slopes = torch.zeros_like(rest)
             bind(encoder, rest.detach(), slopes)
             events = items[torch.from_numpy(batch.items).long(), : o.factors]
+            if o.score == "cosine" and o.tied:
+                events = normalize(events)
             vectors = encoder(events, Packing.of(torch.from_numpy(batch.lengths)))
             if o.item_bias:
                 vectors = torch.cat((vectors, torch.ones_like(vectors[:, :1])), 1)
-            losses, _ = event_losses(
-                model.loss, batch, vectors, items if o.tied else output, o.top_k
-            )
+            factors = items if o.tied else output
+            if o.score == "cosine":
+                vectors, factors = normalize(vectors), normalize(factors)
+            losses, _ = event_losses(model.loss, batch, vectors, factors, o.top_k)
             losses.mean().backward()
             rest.grad = slopes
             if o.max_norm is not None:
@@ -112,6 +116,8 @@ CASES: list[dict[str, Any]] = [
     {"item_bias": True, "log_q_correction": True, "accidental_hits": "keep", "max_norm": 0.5},
     {"loss": BPRMaxLoss(0.1), "num_in_batch": 0, "top_k": 0, "order": "given"},
     {"loss": LogisticLoss(), "num_negatives": 1, "num_in_batch": 0, "top_k": 0, "redraw": "event"},
+    {"score": "cosine", "loss": SampledSoftmaxLoss(0.2)},
+    {"score": "cosine", "loss": SampledSoftmaxLoss(0.2), "tied": False, "top_k": 0},
     {"loss": GBCELoss(20), "num_in_batch": 0, "top_k": 0, "redraw": "event", "order": "random"},
 ]
 
@@ -130,7 +136,7 @@ def test_training_is_plain_torch(options: dict[str, Any]) -> None:
             assert np.abs(found - before).max() > 0.02
 
 
-@pytest.mark.parametrize("options", CASES[:4], ids=str)
+@pytest.mark.parametrize("options", [*CASES[:4], *CASES[-3:-1]], ids=str)
 def test_both_engines_train_the_same(options: dict[str, Any]) -> None:
     one, other = (fitted(engine=engine, **options) for engine in ("fused", "torch"))
     assert np.allclose(
@@ -152,13 +158,14 @@ def test_lazy_adam_moves_the_rows_of_a_batch_alone() -> None:
         assert 4 <= moved.sum() <= 6
 
 
+@pytest.mark.parametrize("cosine", [False, True])
 @pytest.mark.parametrize("optimizer", [Adam(0.1), Adam(0.1, lazy=True), SGD(0.5), Adagrad(0.1)])
-def test_weights_of_devices_move_as_those_of_arrays(optimizer: Optimizer) -> None:
+def test_weights_of_devices_move_as_those_of_arrays(optimizer: Optimizer, cosine: bool) -> None:
     start = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
     ends = []
     for kind in (HostWeights, partial(DeviceWeights, device=torch.device("cpu"))):
         values = start.copy()
-        weights = kind(values, optimizer.moments(9, 4))
+        weights = kind(values, optimizer.moments(9, 4), cosine=cosine)
         squares = []
         for step in (1, 2):
             noise = np.random.default_rng(step)
@@ -172,6 +179,8 @@ def test_weights_of_devices_move_as_those_of_arrays(optimizer: Optimizer) -> Non
             weights.step(optimizer, 0.1, step, 0.9)
         weights.give_back()
         ends.append((values, squares))
+        norms = np.linalg.norm(values, axis=1, keepdims=True) if cosine else 1.0
+        assert np.allclose(weights.scored.numpy(), values / norms, atol=1e-5)
     assert np.allclose(ends[0][0], ends[1][0], atol=1e-5)
     assert ends[0][1] == pytest.approx(ends[1][1], rel=1e-5)
     idle = (ends[0][0] == start).all(axis=1)
@@ -339,7 +348,9 @@ def test_recommendations_are_the_highest_scores() -> None:
     assert model.similar_items(5, N=3)[0][0] == 5
 
 
-@pytest.mark.parametrize("options", [{}, {"tied": False, "item_bias": True}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"tied": False, "item_bias": True}, {"score": "cosine"}], ids=str
+)
 def test_a_saved_model_comes_back(options: dict[str, Any], tmp_path: Path) -> None:
     model = fitted(loss=BPRMaxLoss(0.2), **options)
     model.run = {"data": "walks"}
@@ -352,7 +363,9 @@ def test_a_saved_model_comes_back(options: dict[str, Any], tmp_path: Path) -> No
     assert np.array_equal(loaded.recommend([3, 1])[0], model.recommend([3, 1])[0])
 
 
-@pytest.mark.parametrize("options", [{}, {"tied": False, "item_bias": True}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"tied": False, "item_bias": True}, {"score": "cosine"}], ids=str
+)
 def test_a_model_goes_to_torch(options: dict[str, Any]) -> None:
     model = fitted(**options)
     module = model.to_torch()
@@ -379,6 +392,7 @@ def test_a_model_goes_to_torch(options: dict[str, Any]) -> None:
         ({"loss": UBPRLoss()}, "without side values"),
         ({"num_workers": -1}, "num_workers must not be negative; got -1"),
         ({"accidental_hits": "mask"}, "accidental_hits"),
+        ({"score": "cosine", "item_bias": True}, "item_bias must be False with score='cosine'"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
