@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -26,13 +25,11 @@ from recneg.training.streams import DROP
 from recneg.training.tables import Matrix
 from recneg.training.torch_events import event_losses
 from recneg.training.torch_threads import torch_threads
+from recneg.training.tron_options import Precision
 from recneg.training.unit_rows import unit_rows_of
 from recneg.training.weights import DeviceWeights, HostWeights
 
-__all__ = ["Precision", "SequenceEngine", "Stepping", "bind"]
-
-Precision = Literal["float32", "choice", "bfloat16"]
-"""What is done in bfloat16: nothing, the choice of the top-k, or that and the encoder."""
+__all__ = ["SequenceEngine", "Stepping", "bind"]
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,10 @@ from functools import partial
 from inspect import signature
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, InstanceOf
 
 from recneg.errors import InvalidDataError
 from recneg.evaluation.next_item import evaluate_next_item
@@ -27,53 +26,24 @@ from recneg.sequences import Sequences, check_sequences
 from recneg.training.candidates import CandidateSource, Hits, Redraw
 from recneg.training.descriptions import described, rebuilt
 from recneg.training.fingerprint import fingerprint
-from recneg.training.fused import random_factors
 from recneg.training.matrix_factorization import chosen_engine
 from recneg.training.optimizers import Adam, Optimizer
-from recneg.training.options import Count, Rate, RunOptions, checked
+from recneg.training.options import checked
 from recneg.training.sequence_batches import Order, SequenceBatches
 from recneg.training.sequence_model import LastVectors, SequenceModel
+from recneg.training.sequence_start import start_weights
 from recneg.training.state import Epoch, Factors, TrainingState
 from recneg.training.streams import INIT
 from recneg.training.tables import Matrix, unit_rows
+from recneg.training.tron_options import Precision, TRONOptions
 
 if TYPE_CHECKING:
     from recneg.models.tron import TRONEncoder, TRONModel
-    from recneg.training.sequence_engine import Precision, SequenceEngine
+    from recneg.training.sequence_engine import SequenceEngine
 
-__all__ = ["TRON", "TRONOptions"]
-
-Natural = Annotated[int, Field(ge=0)]
+__all__ = ["TRON"]
 
 NO_BIASES = np.empty(0, np.float32)
-
-
-class TRONOptions(RunOptions):
-    """Options of `recneg.TRON`; see there."""
-
-    num_negatives: Natural
-    blocks: Count
-    heads: Count
-    hidden: Count | None
-    activation: Literal["relu", "gelu"]
-    max_length: Count
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-    scale: bool
-    tied: bool
-    item_bias: bool
-    score: Literal["dot", "cosine"]
-    optimizer: InstanceOf[Optimizer]
-    schedule: Literal["constant", "cosine"]
-    max_norm: Rate | None
-    batch_size: Count
-    order: Order
-    num_in_batch: Natural
-    top_k: Natural
-    redraw: Redraw
-    accidental_hits: Hits
-    log_q_correction: bool
-    metric: Literal["recall", "mrr", "ndcg"]
-    precision: Literal["float32", "choice", "bfloat16"]
 
 
 class TRON(SequenceModel):
@@ -422,28 +392,8 @@ class TRON(SequenceModel):
             )  # fmt: skip
 
     def _initial(self, num_items: int, key: Key) -> Factors:
-        """Return keyed weights: Glorot and Bengio's uniform ones, biases 0, norms 1."""
-        d = self.options.factors
-
-        def glorot(rows: int, columns: int, number: int) -> Matrix:
-            deviation = (2.0 / (rows + columns)) ** 0.5
-            return random_factors(rows, columns, deviation, key.fold_in(number))
-
-        tables = [glorot(num_items, d, 0), glorot(num_items, d, 1)]
-        items, output = tables if not self.options.tied else (tables[0], tables[1][:0])
-        scored = items if self.options.tied else output
-        if self.options.item_bias:
-            scored = np.hstack((scored, np.zeros((num_items, 1), np.float32)))
-            items, output = (scored, output) if self.options.tied else (items, scored)
-        rest = []
-        for number, (name, weight) in enumerate(self._encoder().named_parameters(), start=2):
-            if weight.ndim == 2:
-                rows, columns = weight.shape
-                rest.append(glorot(rows, columns, number).reshape(-1))
-            else:
-                of_norm = name.endswith("norm.weight")
-                rest.append(np.full(weight.numel(), float(of_norm), np.float32))
-        return output, items, np.concatenate(rest)
+        o = self.options
+        return start_weights(self._encoder(), num_items, o.tied, o.item_bias, key)
 
     # -- the trained model ---------------------------------------------------------------------
 
