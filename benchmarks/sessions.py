@@ -2,7 +2,7 @@
 
 - ``cost``: seconds and memory of a step against the size of the pool, with and without top-k;
 - ``orderings``: losses and negatives on the newest quarter of the training sessions;
-- ``headline``: all training sessions, beside published figures;
+- ``headline``: all training sessions, cosines, beside published figures;
 - ``movielens``: gSASRec's protocol on MovieLens 1M, the last event of each user.
 
 Epochs are chosen on validation data: the newest tenth of the training sessions, or each user's
@@ -35,7 +35,7 @@ from recording import RESULTS, Table, environment, write
 from recneg.datasets import load_sequences
 from recneg.evaluation import NextItemEvaluation, evaluate_next_item
 from recneg.files import atomic_path
-from recneg.losses import BPRMaxLoss, GBCELoss, LogisticLoss
+from recneg.losses import BPRMaxLoss, GBCELoss, LogisticLoss, SampledSoftmaxLoss
 from recneg.sequence_splits import SequenceSplit, carve_newest, newest_sequences
 from recneg.sequences import Sequences
 from recneg.training import TRON, Adam, Epoch, LastVectors
@@ -62,12 +62,16 @@ SYSTEMS: dict[str, Options] = {
     "tron-xl": {"num_negatives": 16384},
     "tron-l-keep": {"accidental_hits": "keep"},
     "tron-l-log-q": {"log_q_correction": True},
+    "tron-l-cosine": {
+        "score": "cosine", "loss": SampledSoftmaxLoss(1 / 14), "dropout": 0.5,
+        "optimizer": Adam(1e-3, lazy=True),
+    },
 }  # fmt: skip
 """Negatives are 8,192 uniform ones and 127 of other sessions, if nothing else is said."""
 
 COMMON: dict[str, Options] = {
-    "diginetica": {"dropout": 0.4, "epochs": 30, "patience": 3},
-    "yoochoose-1-64": {"dropout": 0.4, "epochs": 30, "patience": 3},
+    "diginetica": {"dropout": 0.5, "epochs": 30, "patience": 3},
+    "yoochoose-1-64": {"dropout": 0.5, "epochs": 30, "patience": 3},
 }
 
 ML_GSASREC: Options = {
@@ -268,7 +272,7 @@ def compare(what: str, share: float, options: argparse.Namespace) -> None:
     for data in options.data or list(COMMON):
         parts: Callable[[], SequenceSplit] = partial(session_parts, data, share)
         cut = None
-        default = list(SYSTEMS) if what == "orderings" else ["tron-l"]
+        default = list(SYSTEMS) if what == "orderings" else ["tron-l-cosine"]
         for system in options.systems or default:
             for seed in options.seeds:
                 if (RESULTS / f"sessions-{what}-{data}-{system}-{seed}.json").exists():
