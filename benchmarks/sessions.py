@@ -63,7 +63,7 @@ SYSTEMS: dict[str, Options] = {
     "tron-l-keep": {"accidental_hits": "keep"},
     "tron-l-log-q": {"log_q_correction": True},
     "tron-l-cosine": {
-        "score": "cosine", "loss": SampledSoftmaxLoss(1 / 14), "dropout": 0.5,
+        "score": "cosine", "loss": SampledSoftmaxLoss(0.1), "dropout": 0.5,
         "optimizer": Adam(1e-3, lazy=True),
     },
 }  # fmt: skip

@@ -75,7 +75,7 @@ class TRON(SequenceModel):
     score : {"dot", "cosine"}
         "cosine" divides vectors and item factors by their norms, and with tied tables what the
         encoder sees too (Gupta et al., "NISER: normalized item and session representations to
-        handle popularity bias", 2019); give the loss a temperature then, such as 0.07.
+        handle popularity bias", 2019); give the loss a temperature then, such as 0.1.
     loss : Loss, default SampledSoftmaxLoss()
         One without side values.
     optimizer : Optimizer, default Adam(5e-4, lazy=True)
