@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from recneg.catalogue.parsing import TYPES, name_of, parse_options
 from recneg.errors import IntegrityError, InvalidDataError
-from recneg.interactions import Interactions
 from recneg.losses import (
     BPRLoss,
     BPRMaxLoss,
@@ -33,12 +32,14 @@ from recneg.training import (
     BPR,
     NBPO,
     SGD,
+    TRON,
     UBPR,
     Adagrad,
     Adam,
     MatrixFactorization,
     Optimizer,
     RelMF,
+    SequenceModel,
     SimpleX,
 )
 from recneg.training.presets import PRESETS, preset
@@ -72,7 +73,7 @@ class ModelEntry(NamedTuple):
         Options of the command line that differ from the class's.
     """
 
-    kind: type[Trainer]
+    kind: type[Trainer] | type[SequenceModel]
     what: str
     paper: str
     defaults: dict[str, Any]
@@ -100,6 +101,10 @@ MODELS: dict[str, ModelEntry] = {
     ),
     "simplex": ModelEntry(
         SimpleX, "users with their history, many negatives, cosines", "Mao et al., CIKM 2021", {}
+    ),
+    "tron": ModelEntry(
+        TRON, "the next item of a session: a transformer, the hardest of many negatives",
+        "Wilm et al., RecSys 2023", {"epochs": 100, "patience": 3},
     ),
 }  # fmt: skip
 
@@ -145,7 +150,7 @@ def parse_model(
     loss: Loss | None = None,
     optimizer: Optimizer | None = None,
     dataset: str | None = None,
-) -> Callable[..., Trainer]:
+) -> Callable[..., Any]:
     """Return the maker of the trainer that `text` names.
 
     The maker takes what else the class takes; `num_threads` may also be given where it has none.
@@ -194,7 +199,7 @@ def parse_model(
         options[option] = thing
     options |= parse_options(text, known)
 
-    def make(**more: Any) -> Trainer:
+    def make(**more: Any) -> Trainer | SequenceModel:
         taken = {key: value for key, value in more.items() if key in _parameters(name)}
         for key, value in more.items():
             if key not in taken and key != "num_threads" and value is not None:
@@ -232,18 +237,18 @@ def _published(name: str, dataset: str) -> dict[str, Any]:
     return preset(methods[name], dataset).options
 
 
-def parse_loss(text: str, train: Interactions) -> Loss:
+def parse_loss(text: str, num_items: int) -> Loss:
     """Return the loss that `text` names, as in ``bsl:temperature=0.1``.
 
     Parameters
     ----------
     text : str
-    train : Interactions
-        From which losses that need the number of items take it.
+    num_items : int
+        For the losses that need it.
     """
     kind = LOSSES[name_of(text, LOSSES, "loss")]
     known = dict(signature(kind).parameters)
-    counted = {"num_items": train.num_items} if "num_items" in known else {}
+    counted = {"num_items": num_items} if "num_items" in known else {}
     return kind(**counted | parse_options(text, known))
 
 
@@ -258,7 +263,7 @@ def parse_optimizer(text: str) -> Optimizer:
     return kind(**parse_options(text, known))
 
 
-def load_model(path: str | PathLike[str]) -> Trainer:
+def load_model(path: str | PathLike[str]) -> Any:
     """Load a saved trainer of whatever class.
 
     Raises

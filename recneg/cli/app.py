@@ -112,11 +112,11 @@ def train(
         A name from recneg samplers, with options if wanted, as in
         popularity:exponent=0.5,unseen=false.
     loss
-        A name from recneg models, with options if wanted, as in bsl:temperature=0.1; for mf and
-        simplex.
+        A name from recneg models, with options if wanted, as in bsl:temperature=0.1; for mf,
+        simplex and tron.
     optimizer
-        sgd, adagrad or adam, with options if wanted, as in adam:learning_rate=0.001; for mf and
-        simplex.
+        sgd, adagrad or adam, with options if wanted, as in adam:learning_rate=0.001; for mf,
+        simplex and tron.
     preset
         Start from the options that were published for the model and the data set.
     checkpoint
@@ -161,17 +161,18 @@ def recommend(
     *,
     n: int = 10,
 ) -> None:
-    """Print a user's best unseen items, with titles where the data have them.
+    """Print a user's best unseen items, or what comes next in a session, with titles if known.
 
-    Unseen means in neither train nor validation; the last column marks items that are in test. The
-    data are loaded again from where they were in training.
+    Unseen means in neither train nor validation; the last column marks items that are in test. Of
+    a test session the last event is held back. The data are loaded again from where they were in
+    training.
 
     Parameters
     ----------
     model
         File that recneg train wrote.
     user
-        The user's id in the data.
+        The id of the user, or of a test session, in the data.
     n
         How many items.
     """

@@ -52,7 +52,7 @@ def run(
     loaded = load_data(data)
     split = make_split(loaded, data)
     shown = training_dislikes(loaded, split, data)
-    trainer = make_trainer(choices, model, data, split.train)
+    trainer = make_trainer(choices, model, data, split.train.num_items)
     whole = trainer()
     if loaded.note:
         Console(stderr=True).print(loaded.note)

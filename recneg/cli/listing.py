@@ -53,7 +53,7 @@ def models() -> None:
     print_table("models", ["name", "what", "options", "paper"], rows, left=(1, 2, 3))
     for title, kinds in (("losses", LOSSES), ("optimisers", OPTIMIZERS)):
         rows = [[name, _options(signature(kind).parameters)] for name, kind in kinds.items()]
-        print_table(f"{title}, for mf and simplex", ["name", "options"], rows, left=(1,))
+        print_table(f"{title}, for mf, simplex and tron", ["name", "options"], rows, left=(1,))
 
 
 def _options(known: Any, defaults: dict[str, Any] | None = None) -> str:

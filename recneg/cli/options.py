@@ -21,7 +21,7 @@ class SourceOptions:
     fold
         Official fold, for data sets that have them (movielens-100k: u1 to u5, ua, ub).
     user
-        Column of the user ids in a file; found by its name if not given.
+        Column of the user or session ids in a file; found by its name if not given.
     item
         Column of the item ids in a file; found by its name if not given.
     weight

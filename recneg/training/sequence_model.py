@@ -30,13 +30,13 @@ class SequenceModel(ABC):
     """Notes to keep with the model, JSON-serialisable: the data and the split, say."""
 
     @abstractmethod
-    def _manifest(self) -> dict[str, Any]:
+    def manifest(self) -> dict[str, Any]:
         """Return the options, as keyword arguments of the class."""
 
     @classmethod
     @abstractmethod
     def _rebuilt(cls, options: dict[str, Any]) -> Self:
-        """Return an unfitted model from what `_manifest` gave, as JSON has it."""
+        """Return an unfitted model from what `manifest` gave, as JSON has it."""
 
     @abstractmethod
     def _tensors(self) -> dict[str, NDArray[Any]]:
@@ -189,7 +189,7 @@ class SequenceModel(ABC):
         """Save weights, options and `run` as one safetensors file, atomically."""
         self._require_fitted()
         check_folder(path)
-        record = {"model": self.name, "options": self._manifest(), "run": self.run}
+        record = {"model": self.name, "options": self.manifest(), "run": self.run}
         save_tensors(path, self._tensors(), record)
 
     @classmethod

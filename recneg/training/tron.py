@@ -23,19 +23,19 @@ from recneg.progress import progress_bar
 from recneg.samplers import Sampler, Uniform
 from recneg.sequence_splits import Targets, carve_newest
 from recneg.sequences import Sequences, check_sequences
-from recneg.training.candidates import CandidateSource, Hits, Redraw
+from recneg.training.candidates import CandidateSource
 from recneg.training.descriptions import described, rebuilt
 from recneg.training.fingerprint import fingerprint
 from recneg.training.matrix_factorization import chosen_engine
 from recneg.training.optimizers import Adam, Optimizer
 from recneg.training.options import checked
-from recneg.training.sequence_batches import Order, SequenceBatches
+from recneg.training.sequence_batches import SequenceBatches
 from recneg.training.sequence_model import LastVectors, SequenceModel
 from recneg.training.sequence_start import start_weights
 from recneg.training.state import Epoch, Factors, TrainingState
 from recneg.training.streams import INIT
 from recneg.training.tables import Matrix, unit_rows
-from recneg.training.tron_options import Precision, TRONOptions
+from recneg.training.tron_options import TRONOptions
 
 if TYPE_CHECKING:
     from recneg.models.tron import TRONEncoder, TRONModel
@@ -167,12 +167,12 @@ class TRON(SequenceModel):
         schedule: str = "constant",
         max_norm: float | None = None,
         batch_size: int = 128,
-        order: Order = "length",
+        order: str = "length",
         num_negatives: int = 8192,
         num_in_batch: int = 127,
         top_k: int = 100,
-        redraw: Redraw = "batch",
-        accidental_hits: Hits = "target",
+        redraw: str = "batch",
+        accidental_hits: str = "target",
         log_q_correction: bool = False,
         sampler: Sampler | Callable[[Interactions], Sampler] | None = None,
         epochs: int = 10,
@@ -180,7 +180,7 @@ class TRON(SequenceModel):
         evaluate_every: int = 1,
         metric: str = "recall",
         validation_fraction: float = 0.1,
-        precision: Precision = "float32",
+        precision: str = "float32",
         seed: int = 0,
         num_threads: int = 0,
         num_workers: int = 0,
@@ -241,10 +241,11 @@ class TRON(SequenceModel):
         self._factors: Factors | None = None
 
     def __repr__(self) -> str:
-        values = self._manifest()
+        values = self.manifest()
         return f"TRON({', '.join(f'{name}={value!r}' for name, value in values.items())})"
 
-    def _manifest(self) -> dict[str, Any]:
+    def manifest(self) -> dict[str, Any]:
+        """Return the options, as keyword arguments that JSON can hold."""
         every = self.options.model_dump() | {
             "loss": described(self.loss),
             "optimizer": described(self.options.optimizer),
@@ -313,7 +314,7 @@ class TRON(SequenceModel):
         if checkpoint is not None:
             made_of = {
                 "model": self.name,
-                "options": self._manifest(),
+                "options": self.manifest(),
                 "sampler": f"{batches.source.sampler!r} {fingerprint(self.sampler)}",
                 "data": fingerprint(train),
             }

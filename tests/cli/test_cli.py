@@ -166,6 +166,52 @@ def test_every_kind_of_model_is_trained_and_read_again(
     assert made.run["sampler"] == "popularity:exponent=0.5"
 
 
+SESSIONS = (
+    "--model", "tron:factors=8,top_k=5,num_negatives=20,num_in_batch=4,batch_size=16", "--epochs",
+    "2", "--threads", "1",
+)  # fmt: skip
+
+
+def test_a_model_of_sequences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From a file, held out by time: trained with a checkpoint, evaluated, recommending."""
+    events, path = tmp_path / "events.csv", tmp_path / "tron.safetensors"
+    rows = [f"{100 + s},{(s + i) % 9},{s * 10 + i}" for s in range(60) for i in range(s % 4 + 2)]
+    events.write_text("\n".join(["session,item,timestamp", *rows]) + "\n")
+    saved = tmp_path / "run.safetensors"
+    data = ["--data", events, "--checkpoint", saved]
+    run("train", path, *SESSIONS, *data)
+    run("train", path, *SESSIONS, *data)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "train 43 sequences, validation 5, test 12" in printed
+    assert "best validation Recall@20 1.0000" in printed  # there are 9 items
+    assert f"went on after epoch 2 of {saved}" in printed
+    run("evaluate", path, "--k", "1", "20", "--out", tmp_path / "m.parquet")
+    assert "events, 0 of them of items that train lacks" in capsys.readouterr().out
+    table = pl.read_parquet(tmp_path / "m.parquet")
+    assert set(table["metric"]) == {"recall", "mrr", "ndcg"}
+    run("recommend", path, "159", "--n", "9")
+    printed = capsys.readouterr().out
+    assert "after 4 events of sequence 159" in printed
+    assert "yes" in printed
+    for who, message in (("100", "must occur in the data"), ("x", "are integers; got 'x'")):
+        with pytest.raises(SystemExit):
+            run("recommend", path, who)
+        assert message in capsys.readouterr().err
+
+
+def test_histories_lose_their_last_events(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "m.safetensors"
+    run("train", path, *SESSIONS)
+    run("evaluate", path, "--k", "10")
+    printed = capsys.readouterr().out
+    assert "targets 'last'" in printed
+    assert "671 events, " in printed
+    run("recommend", path, "42")
+    assert "title" in capsys.readouterr().out
+
+
 def test_compare_takes_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "report"
     run("compare", "--samplers", "uniform", "popularity", "--model", "mf:visit=users,redraw=batch",
@@ -294,6 +340,9 @@ def test_changed_data_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["train", "m.st", "--loss", "bsl"], "given loss must be one of mf"),
         (["train", "m.st", "--model", "mf", "--preset"], "preset must be one of"),
         (["train", "m.st", "--model", "mf", "--learning-rate", "1"], "options of mf must be among"),
+        (["train", "m.st", "--model", "tron", "--split", "random"], "must be split by auto, given"),
+        (["train", "m.st", "--model", "tron", "--threshold", "4"], "without --threshold"),
+        (["train", "m.st", "--model", "tron", "--data", "simulated"], "data of a model of seq"),
         (["compare", "--model", "nbpo"], "must keep its own sampler"),
         (["evaluate", "none.safetensors"], "must exist; got none.safetensors"),
         (["sample", "n.parquet", "--num-negatives", "0"], "num_negatives must be at least 1"),
