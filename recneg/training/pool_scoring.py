@@ -20,7 +20,7 @@ from recneg.training.top_slots import top_slots
 
 __all__ = ["add_rows", "score_events"]
 
-SCORES_AT_ONCE = 1 << 22
+SCORES_AT_ONCE = 1 << 23
 """Scores of the pool that a thread holds, about."""
 
 COMPARED = 64
