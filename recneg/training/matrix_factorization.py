@@ -17,10 +17,11 @@ from recneg.training.fingerprint import fingerprint
 from recneg.training.negatives import NegativeSource, SamplerLike
 from recneg.training.optimizers import Adagrad, Optimizer
 from recneg.training.options import FactorizationOptions, checked
+from recneg.training.running import Engine
 from recneg.training.sides import ExposureLike, SideValues, Thresholds
 from recneg.training.spectral import spectral_factors
 from recneg.training.state import Factors, TrainingState
-from recneg.training.trainer import Engine, Trainer, random_start
+from recneg.training.trainer import Trainer, random_start
 
 if TYPE_CHECKING:
     from recneg.mining.miner import Miner
@@ -265,8 +266,9 @@ class MatrixFactorization(Trainer):
 
         return TorchEngine(plan, self.device or "cpu", threads)
 
-    def _adopt(self, state: TrainingState) -> None:
-        super()._adopt(state)
+    def adopt(self, state: TrainingState) -> None:
+        """Take the factors and the history of a run."""
+        super().adopt(state)
         scored = scored_factors(self.options)(state.factors)
         self._user_factors, self._item_factors, self._item_biases = scored
 

@@ -121,8 +121,9 @@ class NBPO(Trainer):
     ) -> VoteEngine:
         return VoteEngine(train, self.options, key)
 
-    def _adopt(self, state: TrainingState) -> None:
-        super()._adopt(state)
+    def adopt(self, state: TrainingState) -> None:
+        """Take the factors and the history of a run."""
+        super().adopt(state)
         self._user_factors, self._item_factors, *self._flips = _parted(state.factors)
 
     def _more_tensors(self) -> dict[str, NDArray[Any]]:

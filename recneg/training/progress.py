@@ -22,15 +22,20 @@ class Report(Protocol):
 
 
 @contextmanager
-def epoch_progress(name: str, epochs: int, done: int, show: bool) -> Iterator[Report]:
-    """Show a bar over the epochs with the latest figures, if standard error is a terminal."""
+def epoch_progress(
+    name: str, epochs: int, done: int, show: bool, measure: str = "NDCG@20"
+) -> Iterator[Report]:
+    """Show a bar over the epochs with the latest figures, if standard error is a terminal.
+
+    `measure` is what validation is judged by.
+    """
     with progress_bar(show) as progress:
         task = progress.add_task(name, total=epochs, completed=done, figures="")
 
         def report(epoch: Epoch) -> None:
-            figures = f"correct {epoch.correct:.1%}"
+            figures = f"loss {epoch.loss:.3f}  correct {epoch.correct:.1%}"
             if epoch.validation is not None:
-                figures += f"  validation NDCG@20 {epoch.validation:.4f}"
+                figures += f"  validation {measure} {epoch.validation:.4f}"
             progress.update(task, completed=epoch.epoch, figures=figures)
 
         yield report

@@ -23,11 +23,12 @@ from recneg.training.negatives import NegativeSource, SamplerLike
 from recneg.training.optimizers import Adam, Optimizer
 from recneg.training.options import FactorizationOptions, checked
 from recneg.training.presets import preset
+from recneg.training.running import Engine
 from recneg.training.sides import ExposureLike, SideValues, Thresholds
 from recneg.training.state import Factors, TrainingState
 from recneg.training.streams import INIT
 from recneg.training.tables import Matrix, unit_rows
-from recneg.training.trainer import Engine, Trainer
+from recneg.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from recneg.mining.miner import Miner
@@ -318,8 +319,9 @@ class SimpleX(Trainer):
             fused=fused, device=device, threads=threads,
         )  # fmt: skip
 
-    def _adopt(self, state: TrainingState) -> None:
-        super()._adopt(state)
+    def adopt(self, state: TrainingState) -> None:
+        """Take the factors and the history of a run."""
+        super().adopt(state)
         self._user_factors, self._item_factors, self._item_biases = self._scored(state.factors)
 
 

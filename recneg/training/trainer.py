@@ -7,7 +7,7 @@ from collections.abc import Callable
 from inspect import signature
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,21 +23,14 @@ from recneg.training.fingerprint import fingerprint
 from recneg.training.fused import random_factors
 from recneg.training.negatives import NegativeSource, SamplerLike
 from recneg.training.options import RunOptions
-from recneg.training.progress import epoch_progress
+from recneg.training.running import Checkpoint, Engine, run_epochs
 from recneg.training.state import Epoch, Factors, TrainingState
 from recneg.training.streams import CARVE, FOLLOW, INIT, MINE, NEGATIVES
 
 if TYPE_CHECKING:
     from recneg.mining.miner import Miner
 
-__all__ = ["Engine", "Trainer", "random_start"]
-
-
-class Engine(Protocol):
-    """What runs the epochs of one `fit`."""
-
-    def epoch(self, state: TrainingState) -> Epoch:
-        """Train for one epoch and return its record."""
+__all__ = ["Trainer", "random_start"]
 
 
 class Trainer(FactorModel):
@@ -150,34 +143,28 @@ class Trainer(FactorModel):
             raise InvalidDataError("there must be at least one interaction to train on; got none")
         source = self._source(train)
         state = TrainingState(self._initial(train, key.fold_in(INIT)))
-        made_of: dict[str, Any] = {}
+        kept = None
         if checkpoint is not None:
-            made_of = self._made_of(train, source)
+            kept = Checkpoint(checkpoint, self._made_of(train, source))
             if Path(checkpoint).exists():
-                state = TrainingState.read(checkpoint, made_of)
+                state = TrainingState.read(*kept)
         self.resumed_epochs = len(state.history)
-        engine = self._engine(train, source, key, self.num_threads or get_num_threads())
-        with epoch_progress(self.name, options.epochs, len(state.history), show_progress) as report:
-            while len(state.history) < options.epochs and not state.exhausted(options.patience):
-                epoch = engine.epoch(state)
-                due = epoch.epoch % options.evaluate_every == 0 or epoch.epoch == options.epochs
-                if validation is not None and due:
-                    self._adopt(state)
-                    score = evaluate(self, train, validation, k=20, metrics=["ndcg"]).mean(
-                        "ndcg@20"
-                    )
-                    epoch = epoch._replace(validation=score)
-                    state.judge(score, options.plateau)
-                state.history.append(epoch)
-                if checkpoint is not None and due:
-                    state.write(checkpoint, made_of)
-                report(epoch)
-                if callback is not None:
-                    self._adopt(state)
-                    callback(epoch)
-        if options.patience is not None and state.best is not None:
-            state.factors = state.best
-        self._adopt(state)
+        held_out = validation
+
+        def score() -> float:
+            assert held_out is not None
+            return evaluate(self, train, held_out, k=20, metrics=["ndcg"]).mean("ndcg@20")
+
+        run_epochs(
+            self,
+            self._engine(train, source, key, self.num_threads or get_num_threads()),
+            state,
+            score=None if validation is None else score,
+            measure="NDCG@20",
+            checkpoint=kept,
+            show_progress=show_progress,
+            callback=callback,
+        )
         self._seen = data
         return self
 
@@ -215,7 +202,8 @@ class Trainer(FactorModel):
         draws, choices = (key.fold_in(part).fold_in(number) for part in (NEGATIVES, MINE))
         return source.epoch(state, draws, choices)
 
-    def _adopt(self, state: TrainingState) -> None:
+    def adopt(self, state: TrainingState) -> None:
+        """Take the factors and the history of a run."""
         self._user_factors, self._item_factors, self._item_biases = state.factors
         self.history = state.history
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from inspect import signature
 from os import PathLike
@@ -19,7 +18,6 @@ from recneg.interactions import Interactions
 from recneg.keys import Key
 from recneg.losses import Loss, SampledSoftmaxLoss
 from recneg.parallel import get_num_threads
-from recneg.progress import progress_bar
 from recneg.samplers import Sampler, Uniform
 from recneg.sequence_splits import Targets, carve_newest
 from recneg.sequences import Sequences, check_sequences
@@ -29,6 +27,7 @@ from recneg.training.fingerprint import fingerprint
 from recneg.training.matrix_factorization import chosen_engine
 from recneg.training.optimizers import Adam, Optimizer
 from recneg.training.options import checked
+from recneg.training.running import Checkpoint, run_epochs
 from recneg.training.sequence_batches import SequenceBatches
 from recneg.training.sequence_model import LastVectors, SequenceModel
 from recneg.training.sequence_start import start_weights
@@ -310,7 +309,7 @@ class TRON(SequenceModel):
                 )
         batches = self._batches(train, key)
         state = TrainingState(self._initial(train.num_items, key.fold_in(INIT)))
-        made_of: dict[str, Any] = {}
+        kept = None
         if checkpoint is not None:
             made_of = {
                 "model": self.name,
@@ -318,32 +317,31 @@ class TRON(SequenceModel):
                 "sampler": f"{batches.source.sampler!r} {fingerprint(self.sampler)}",
                 "data": fingerprint(train),
             }
+            kept = Checkpoint(checkpoint, made_of)
             if Path(checkpoint).exists():
-                state = TrainingState.read(checkpoint, made_of)
+                state = TrainingState.read(*kept)
         self.resumed_epochs = len(state.history)
-        engine = self._engine(batches, key)
-        with _progress(self.name, options, len(state.history), show_progress) as report:
-            while len(state.history) < options.epochs and not state.exhausted(options.patience):
-                epoch = engine.epoch(state)
-                due = epoch.epoch % options.evaluate_every == 0 or epoch.epoch == options.epochs
-                if validation is not None and due:
-                    self._factors = state.factors
-                    epoch = epoch._replace(
-                        validation=self._score(validation, targets, exclude_seen)
-                    )
-                    assert epoch.validation is not None
-                    state.judge(epoch.validation, options.plateau)
-                state.history.append(epoch)
-                if checkpoint is not None and due:
-                    state.write(checkpoint, made_of)
-                report(epoch)
-                if callback is not None:
-                    self._factors, self.history = state.factors, state.history
-                    callback(epoch)
-        if options.patience is not None and state.best is not None:
-            state.factors = state.best
-        self._factors, self.history = state.factors, state.history
+        held_out = validation
+
+        def score() -> float:
+            assert held_out is not None
+            return self._score(held_out, targets, exclude_seen)
+
+        run_epochs(
+            self,
+            self._engine(batches, key),
+            state,
+            score=None if validation is None else score,
+            measure=f"{options.metric}@20",
+            checkpoint=kept,
+            show_progress=show_progress,
+            callback=callback,
+        )
         return self
+
+    def adopt(self, state: TrainingState) -> None:
+        """Take the weights and the history of a run."""
+        self._factors, self.history = state.factors, state.history
 
     def _score(self, validation: Sequences, targets: Targets, exclude_seen: bool) -> float:
         model = self if targets == "every" else LastVectors(self)
@@ -464,20 +462,3 @@ class TRON(SequenceModel):
 
     def _take_tensors(self, tensors: dict[str, NDArray[Any]]) -> None:
         self._factors = tensors["output"], tensors["items"], tensors["encoder"]
-
-
-@contextmanager
-def _progress(
-    name: str, options: TRONOptions, done: int, show: bool
-) -> Iterator[Callable[[Epoch], None]]:
-    """Show a bar over the epochs with the latest figures, if standard error is a terminal."""
-    with progress_bar(show) as progress:
-        task = progress.add_task(name, total=options.epochs, completed=done, figures="")
-
-        def report(epoch: Epoch) -> None:
-            figures = f"loss {epoch.loss:.3f}"
-            if epoch.validation is not None:
-                figures += f"  validation {options.metric}@20 {epoch.validation:.4f}"
-            progress.update(task, completed=epoch.epoch, figures=figures)
-
-        yield report
