@@ -105,8 +105,9 @@ class Protocol(NamedTuple):
     def judge(self, model: TRON, test: Sequences, train: Sequences) -> NextItemEvaluation:
         """Evaluate on test data."""
         seen = model if self.targets == "every" else LastVectors(model)
+        metrics = dict.fromkeys((*self.metrics, "ndcg"))
         return evaluate_next_item(
-            seen, test, k=self.k, metrics=[*self.metrics, "ndcg"], targets=self.targets,
+            seen, test, k=self.k, metrics=metrics, targets=self.targets,
             exclude_seen=self.exclude_seen, train=train,
         )  # fmt: skip
 
