@@ -38,7 +38,7 @@ from recneg.files import atomic_path
 from recneg.losses import BPRMaxLoss, GBCELoss, LogisticLoss, SampledSoftmaxLoss
 from recneg.sequence_splits import SequenceSplit, carve_newest, newest_sequences
 from recneg.sequences import Sequences
-from recneg.training import TRON, Adam, Epoch, LastVectors
+from recneg.training import TRON, Adam, Epoch
 
 Options = dict[str, Any]
 
@@ -104,10 +104,9 @@ class Protocol(NamedTuple):
 
     def judge(self, model: TRON, test: Sequences, train: Sequences) -> NextItemEvaluation:
         """Evaluate on test data."""
-        seen = model if self.targets == "every" else LastVectors(model)
         metrics = dict.fromkeys((*self.metrics, "ndcg"))
         return evaluate_next_item(
-            seen, test, k=self.k, metrics=metrics, targets=self.targets,
+            model, test, k=self.k, metrics=metrics, targets=self.targets,
             exclude_seen=self.exclude_seen, train=train,
         )  # fmt: skip
 

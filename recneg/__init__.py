@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from recneg.keys import Key
     from recneg.samplers import Negatives, Popularity, Sampler, Uniform
     from recneg.sequences import Sequences
-    from recneg.training import BPR, NBPO, UBPR, MatrixFactorization, RelMF, SimpleX
+    from recneg.training import (
+        BPR,
+        NBPO,
+        TRON,
+        UBPR,
+        Ensemble,
+        MatrixFactorization,
+        RelMF,
+        SimpleX,
+    )
 
 __version__ = "0.1.0"
 
@@ -35,6 +44,7 @@ _HOME = {
     "Sampler": "recneg.samplers",
     "Sequences": "recneg.sequences",
     "SimpleX": "recneg.training",
+    "TRON": "recneg.training",
     "UBPR": "recneg.training",
     "Uniform": "recneg.samplers",
     "evaluate": "recneg.evaluation",
@@ -44,6 +54,7 @@ _HOME = {
 __all__ = [
     "BPR",
     "NBPO",
+    "TRON",
     "UBPR",
     "Ensemble",
     "Evaluation",

@@ -45,8 +45,10 @@ def evaluate_next_item(
         Anything with ``item_factors`` (num_items, d) and a method ``next_item_vectors`` from
         sequences to one vector for each of their events, (num_events, d): the inner products are
         the scores of what comes after that event, given it and those before it in its sequence.
-        ``item_biases`` (num_items,) are added, if it has some. Or a function of sequences that
-        returns such scores, float (num_events, num_items).
+        ``item_biases`` (num_items,) are added, if it has some. A method ``session_vectors``, from
+        sequences to the vector after the last event of each, (num_sequences, d), is asked instead
+        where only last events are targets. Or a function of sequences that returns such scores,
+        float (num_events, num_items).
     sequences : Sequences
         Whole held-out sequences.
     k : int or sequence of int
@@ -104,7 +106,7 @@ def evaluate_next_item(
             "the sequences must have an event to predict that is not masked; "
             f"got {len(sequences)} sequences, {num_masked} such events masked"
         )
-    ranks = _ranks(model, sequences, wanted, first, chunk_bytes)
+    ranks = _ranks(model, sequences, wanted, first, chunk_bytes, last=targets == "last")
     values = {
         f"{name}@{length}": np.where(ranks <= length, RANK_METRICS[name](ranks), 0.0)
         for name in names
@@ -155,10 +157,12 @@ def _ranks(
     wanted: NDArray[np.int64],
     first: NDArray[np.bool_],
     chunk_bytes: int,
+    *,
+    last: bool,
 ) -> NDArray[np.int64]:
     """Return the rank of each wanted event; no items are masked where `first` is empty."""
     owners = np.searchsorted(sequences.indptr, wanted, side="right") - 1
-    score, at_once = _scorer(model, sequences.num_items, chunk_bytes)
+    score, at_once = _scorer(model, sequences.num_items, chunk_bytes, last)
     ranks = np.empty(wanted.size, np.int64)
     for start, stop in _slices(sequences.indptr, at_once):
         low, high = np.searchsorted(owners, [start, stop])
@@ -191,10 +195,13 @@ def _slices(indptr: NDArray[np.int64], at_once: int) -> Iterator[tuple[int, int]
         start = stop
 
 
-def _scorer(model: Any, num_items: int, chunk_bytes: int) -> tuple[Any, int]:
+def _scorer(model: Any, num_items: int, chunk_bytes: int, last: bool) -> tuple[Any, int]:
     """Return a function from sequences and places to blocks of scores, and events at once."""
     item_factors = getattr(model, "item_factors", None)  # once: a property may build them
-    encode = getattr(model, "next_item_vectors", None)
+    encode, name = getattr(model, "next_item_vectors", None), "next_item_vectors"
+    after_last = getattr(model, "session_vectors", None) if last else None
+    if encode is not None and after_last is not None:
+        encode, name = after_last, "session_vectors"
     if item_factors is not None and encode is not None:
         factors = as_floats(item_factors, "item_factors")
         if len(factors) != num_items:
@@ -205,11 +212,14 @@ def _scorer(model: Any, num_items: int, chunk_bytes: int) -> tuple[Any, int]:
         biases = None if biases is None or len(biases) == 0 else _column(biases, num_items)
 
         def by_factors(inputs: Sequences, place: NDArray[np.int64]) -> Any:
-            vectors = as_floats(encode(inputs), "next_item_vectors")
-            if len(vectors) != inputs.num_events:
+            vectors = as_floats(encode(inputs), name)
+            of, count = "events", inputs.num_events
+            if after_last is not None:
+                of, count = "sequences", inputs.num_sequences
+                place = np.searchsorted(inputs.indptr, place, side="right") - 1
+            if len(vectors) != count:
                 raise InvalidDataError(
-                    f"the model must return a vector for each of {inputs.num_events} events; "
-                    f"got {len(vectors)}"
+                    f"the model must return a vector for each of {count} {of}; got {len(vectors)}"
                 )
             left, right = check_factors(vectors[place], factors)
             if biases is not None:

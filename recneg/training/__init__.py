@@ -9,7 +9,7 @@ from recneg.training.nbpo import NBPO
 from recneg.training.negatives import NegativeSource, SamplerLike
 from recneg.training.optimizers import SGD, Adagrad, Adam, Optimizer
 from recneg.training.presets import PRESETS, Preset, preset
-from recneg.training.sequence_model import LastVectors, SequenceModel
+from recneg.training.sequence_model import SequenceModel
 from recneg.training.sides import Thresholds
 from recneg.training.simplex import SimpleX
 from recneg.training.state import Epoch
@@ -27,7 +27,6 @@ __all__ = [
     "Ensemble",
     "Epoch",
     "FactorModel",
-    "LastVectors",
     "MatrixFactorization",
     "NegativeSource",
     "Optimizer",

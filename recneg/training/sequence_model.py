@@ -17,7 +17,7 @@ from recneg.sequences import Sequences, check_sequences
 from recneg.training.storage import load_tensors, save_tensors
 from recneg.training.tables import Matrix
 
-__all__ = ["LastVectors", "SequenceModel"]
+__all__ = ["SequenceModel"]
 
 
 class SequenceModel(ABC):
@@ -209,22 +209,3 @@ class SequenceModel(ABC):
         model._take_tensors(tensors)
         model.run = manifest["run"]
         return model
-
-
-class LastVectors:
-    """A model of whose vectors only those after the last events are wanted; the others are 0.
-
-    What `evaluate_next_item` asks for with ``targets="last"``: it cuts the targets off first.
-    """
-
-    def __init__(self, model: SequenceModel) -> None:
-        self._model = model
-        self.item_factors, self.item_biases = model.item_factors, model.item_biases
-
-    def next_item_vectors(self, sequences: Sequences) -> Matrix:
-        """Return the vectors, shape (num_events, factors)."""
-        found = self._model.session_vectors(sequences)
-        out = np.zeros((sequences.num_events, found.shape[1]), np.float32)
-        filled = sequences.lengths() > 0
-        out[sequences.indptr[1:][filled] - 1] = found[filled]
-        return out

@@ -29,7 +29,7 @@ from recneg.training.optimizers import Adam, Optimizer
 from recneg.training.options import checked
 from recneg.training.running import Checkpoint, run_epochs
 from recneg.training.sequence_batches import SequenceBatches
-from recneg.training.sequence_model import LastVectors, SequenceModel
+from recneg.training.sequence_model import SequenceModel
 from recneg.training.sequence_start import start_weights
 from recneg.training.state import Epoch, Factors, TrainingState
 from recneg.training.streams import INIT
@@ -344,10 +344,9 @@ class TRON(SequenceModel):
         self._factors, self.history = state.factors, state.history
 
     def _score(self, validation: Sequences, targets: Targets, exclude_seen: bool) -> float:
-        model = self if targets == "every" else LastVectors(self)
         metric = self.options.metric
         found = evaluate_next_item(
-            model, validation, k=20, metrics=[metric], targets=targets, exclude_seen=exclude_seen
+            self, validation, k=20, metrics=[metric], targets=targets, exclude_seen=exclude_seen
         )
         return float(found.mean(f"{metric}@20"))
 
