@@ -19,6 +19,7 @@ from recneg.losses import Loss
 from recneg.training.moments import table_moments
 from recneg.training.negatives import Drawn, NegativeSource
 from recneg.training.options import FactorizationOptions
+from recneg.training.rates import rate_factor
 from recneg.training.record import Totals, overflow, record
 from recneg.training.scoring import BATCH, GROUP, PAIR, Batch, score_batch
 from recneg.training.sides import NO_SIDE, NO_SIDES, SideValues
@@ -178,10 +179,9 @@ class BatchPlan:
     def rates(self, state: TrainingState, done: float) -> tuple[float, float]:
         """Return the learning rates of users and items where a share `done` of an epoch is over."""
         options, epoch = self.options, len(state.history)
-        factor = options.learning_rate_decay**epoch * state.rate_scale
-        if options.schedule == "cosine":
-            passed = min((epoch + done) / max(options.epochs, 1), 1.0)
-            factor *= 0.5 * (1.0 + np.cos(np.pi * passed))
+        factor = state.rate_scale * rate_factor(
+            options.schedule, options.learning_rate_decay, epoch, done, options.epochs
+        )
         of_users = options.user_optimizer.learning_rate
         return of_users * factor, options.optimizer.learning_rate * factor
 

@@ -18,7 +18,7 @@ from recneg.training.sequence_batches import SequenceBatch
 from recneg.training.tables import Matrix, Table
 from recneg.training.top_slots import top_slots
 
-__all__ = ["add_rows", "score_events"]
+__all__ = ["score_events"]
 
 SCORES_AT_ONCE = 1 << 23
 """Scores of the pool that a thread holds, about."""
@@ -84,7 +84,7 @@ def score_events(
                 by_vector[part] += scores @ factors
                 by_pool += scores.T @ vectors[part]
         if by_pool.size:
-            _add_rows(found.pool, by_pool, items.gradients[lane], items.touched[lane])
+            items.add_rows(found.pool, by_pool, lane)
         return float(sums[0]), float(sums[1]), float(sums[2]), float(sums[3])
 
     sums = np.array(map_tasks(score, lanes, lanes)).sum(axis=0)
@@ -272,19 +272,3 @@ def _score_rows(
             by_vector[r, f] += slope32 * items[target, f]
             by_item[target, f] += slope32 * vector[f]
     return loss, correct, pairs, skipped
-
-
-@kernel_fast
-def _add_rows(
-    rows: NDArray[np.int32], values: Matrix, gradients: Matrix, touched: NDArray[np.uint8]
-) -> None:
-    for index in range(rows.size):
-        row = rows[index]
-        touched[row] = 1
-        for f in range(values.shape[1]):
-            gradients[row, f] += values[index, f]
-
-
-def add_rows(rows: NDArray[np.int32], values: Matrix, table: Table) -> None:
-    """Add gradients by rows of a table, which may repeat, to its first lane."""
-    _add_rows(rows, values, table.gradients[0], table.touched[0])

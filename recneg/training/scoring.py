@@ -109,7 +109,7 @@ def score_batch(
         if pool.size:
             by_vector[part] += table[part] @ factors
             by_pool = table[part].T @ vectors[part]
-            _add_rows(pool, by_pool, items.gradients[lane], items.touched[lane])
+            items.add_rows(pool, by_pool, lane)
         return sums
 
     sums = np.array(map_tasks(score, lanes, lanes)).sum(axis=0)
@@ -333,14 +333,3 @@ def _score_groups(
             for slot in range(n):
                 table[g, slot] = summed[slot]
     return loss, correct, pairs, skipped
-
-
-@kernel_fast
-def _add_rows(
-    rows: NDArray[np.int32], values: Matrix, gradients: Matrix, touched: NDArray[np.uint8]
-) -> None:
-    for index in range(rows.size):
-        row = rows[index]
-        touched[row] = 1
-        for f in range(values.shape[1]):
-            gradients[row, f] += values[index, f]

@@ -18,6 +18,7 @@ from recneg.models.tron import Packing, TRONEncoder
 from recneg.training.moments import table_moments
 from recneg.training.optimizers import Optimizer
 from recneg.training.pool_scoring import score_events
+from recneg.training.rates import rate_factor
 from recneg.training.record import Totals, overflow, record
 from recneg.training.sequence_batches import SequenceBatch, SequenceBatches
 from recneg.training.state import Epoch, Factors, TrainingState
@@ -63,11 +64,9 @@ class Stepping:
 
     def rate(self, epoch: int, done: float) -> float:
         """Return the learning rate where a share `done` of an epoch, from 0, is over."""
-        factor = self.learning_rate_decay**epoch
-        if self.schedule == "cosine":
-            passed = min((epoch + done) / max(self.epochs, 1), 1.0)
-            factor *= 0.5 * (1.0 + float(np.cos(np.pi * passed)))
-        return self.optimizer.learning_rate * factor
+        return self.optimizer.learning_rate * rate_factor(
+            self.schedule, self.learning_rate_decay, epoch, done, self.epochs
+        )
 
 
 class SequenceEngine:

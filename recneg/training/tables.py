@@ -68,6 +68,10 @@ class Table:
         if self.cosine:
             self.scored[...] = unit_rows(self.values)
 
+    def add_rows(self, rows: NDArray[np.int32], gradients: Matrix, lane: int = 0) -> None:
+        """Add gradients by rows as they are scored, which may repeat."""
+        _add_rows(rows, gradients, self.gradients[lane], self.touched[lane])
+
     def finish(self, optimizer: Optimizer, penalty: Penalty, scale: float) -> float:
         """Make one gradient by the rows of what the lanes have; return its squared length.
 
@@ -121,6 +125,17 @@ def unit_rows(values: Matrix) -> Matrix:
     """Return the rows divided by their norms."""
     norms = np.linalg.norm(values, axis=1, keepdims=True)
     return np.asarray(values / np.maximum(norms, SMALLEST_NORM), np.float32)
+
+
+@kernel_fast
+def _add_rows(
+    rows: NDArray[np.int32], values: Matrix, gradients: Matrix, touched: NDArray[np.uint8]
+) -> None:
+    for index in range(rows.size):
+        row = rows[index]
+        touched[row] = 1
+        for f in range(values.shape[1]):
+            gradients[row, f] += values[index, f]
 
 
 @kernel_fast

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from torch.nn.functional import normalize
 
 from recneg.training.optimizers import Optimizer
-from recneg.training.pool_scoring import add_rows
 from recneg.training.tables import SMALLEST_NORM, Matrix, Table
 from recneg.training.torch_optimizers import move_table
 
@@ -55,7 +54,7 @@ class HostWeights:
 
     def add_rows(self, rows: NDArray[np.int32], gradient: torch.Tensor) -> None:
         """Add gradients by rows, which may repeat."""
-        add_rows(rows, np.ascontiguousarray(gradient.numpy()), self.table)
+        self.table.add_rows(rows, np.ascontiguousarray(gradient.numpy()))
 
     def add(self, rows: NDArray[np.int32] | None, gradient: torch.Tensor | None = None) -> None:
         """Add a gradient by the whole table, nonzero in `rows` alone; None for any row."""
