@@ -9,7 +9,8 @@ two figures from one run:
 
 Train items are masked, validation items are not. Needs the data in the folder that RECNEG_DATA
 names, or downloads them. Results: benchmarks/results/reproductions-CELL.json, and one table of all
-that are there.
+that are there. Seeds that are on file with the same settings are passed over; a run that was cut
+off goes on from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -206,21 +206,29 @@ def measured(model: Any, split: Split) -> dict[str, float]:
     return {f"{name}@20": result.mean(f"{name}@20") for name in METRICS}
 
 
-def run(cell: Cell, split: Split, seed: int, threads: int) -> dict[str, Any]:
-    """Train once; return both columns."""
+def run(name: str, split: Split, seed: int, threads: int) -> dict[str, Any]:
+    """Train once, or go on where a run was cut off; return both columns."""
+    cell = CELLS[name]
     model = cell.make(seed=seed, num_threads=threads)
+    scratch = RESULTS / f"reproductions-{name}-{seed}.safetensors"
+    looks = scratch.with_suffix(".looks")
     seen: list[dict[str, float]] = []
+    if scratch.exists() and looks.exists():
+        seen = [json.loads(line) for line in looks.read_text("utf-8").splitlines()]
 
     def look(epoch: Epoch) -> None:
         if cell.every and epoch.epoch % cell.every == 0:
             seen.append({"epoch": epoch.epoch, "seconds": epoch.seconds, **measured(model, split)})
             print(json.dumps(seen[-1]), flush=True)
+            with atomic_path(looks) as path:
+                path.write_text("".join(json.dumps(each) + "\n" for each in seen), "utf-8")
 
-    started = time.perf_counter()
     validation = split.validation if cell.validated else None
-    model.fit(split.train, show_progress=False, callback=look, validation=validation)
+    model.fit(split.train, False, look, validation=validation, checkpoint=scratch)
     honest = measured(model, split)
     alone = model.models if isinstance(model, Ensemble) else []
+    for path in RESULTS.glob(f"reproductions-{name}-{seed}.*"):
+        path.unlink()
     return {
         "members": [measured(member, split) for member in alone],
         "seed": seed,
@@ -228,9 +236,22 @@ def run(cell: Cell, split: Split, seed: int, threads: int) -> dict[str, Any]:
         "as_published": max([*seen, honest], key=lambda found: found["ndcg@20"]),
         "epochs": len(model.history),
         "training_seconds": sum(part.history[-1].seconds for part in alone or [model]),
-        "wall_seconds": time.perf_counter() - started,
         "looks": seen,
         "model": repr(model),
+    }
+
+
+def kept(name: str, split: Split) -> dict[int, dict[str, Any]]:
+    """Return the runs by seed that are on file, if they are of this split and these settings."""
+    path = RESULTS / f"reproductions-{name}.json"
+    if not path.exists():
+        return {}
+    record = json.loads(path.read_text("utf-8"))
+    return {
+        each["seed"]: each
+        for each in record["runs"]
+        if record["split"] == split.checksum
+        and each["model"] == repr(CELLS[name].make(seed=each["seed"], num_threads=1))
     }
 
 
@@ -272,18 +293,20 @@ def main() -> None:
         parser.error(f"cells must be among {', '.join(CELLS)}; got {', '.join(unknown)}")
     RESULTS.mkdir(exist_ok=True)
     for name in arguments.cells or CELLS:
-        cell = CELLS[name]
-        split = load(cell.data).split
+        split = load(CELLS[name].data).split
         assert split is not None
-        print(f"{name}: {cell.data} {split!r} {split.checksum}", flush=True)
-        runs = []
+        print(f"{name}: {CELLS[name].data} {split!r} {split.checksum}", flush=True)
+        runs = kept(name, split)
         for seed in arguments.seeds:
-            runs.append(run(cell, split, seed, arguments.threads))
+            if seed in runs:
+                continue
+            runs[seed] = run(name, split, seed, arguments.threads)
             shown = ("seed", "honest", "as_published", "training_seconds")
-            print(json.dumps({key: runs[-1][key] for key in shown}), flush=True)
-        record = {"environment": environment(), "split": split.checksum, "runs": runs}
-        with atomic_path(RESULTS / f"reproductions-{name}.json") as path:
-            path.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+            print(json.dumps({key: runs[seed][key] for key in shown}), flush=True)
+            record = {"environment": environment(), "split": split.checksum}
+            record["runs"] = [runs[number] for number in sorted(runs)]
+            with atomic_path(RESULTS / f"reproductions-{name}.json") as path:
+                path.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
     records = {
         name: json.loads((RESULTS / f"reproductions-{name}.json").read_text("utf-8"))
         for name in CELLS
