@@ -241,18 +241,18 @@ def run(name: str, split: Split, seed: int, threads: int) -> dict[str, Any]:
     }
 
 
-def kept(name: str, split: Split) -> dict[int, dict[str, Any]]:
-    """Return the runs by seed that are on file, if they are of this split and these settings."""
+def kept(name: str) -> dict[str, Any]:
+    """Return the record on file, with the runs alone that have the settings of the cell."""
     path = RESULTS / f"reproductions-{name}.json"
     if not path.exists():
-        return {}
-    record = json.loads(path.read_text("utf-8"))
-    return {
-        each["seed"]: each
+        return {"split": None, "runs": []}
+    record: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    record["runs"] = [
+        each
         for each in record["runs"]
-        if record["split"] == split.checksum
-        and each["model"] == repr(CELLS[name].make(seed=each["seed"], num_threads=1))
-    }
+        if each["model"] == repr(CELLS[name].make(seed=each["seed"], num_threads=1))
+    ]
+    return record
 
 
 def spread(values: list[float]) -> str:
@@ -296,7 +296,9 @@ def main() -> None:
         split = load(CELLS[name].data).split
         assert split is not None
         print(f"{name}: {CELLS[name].data} {split!r} {split.checksum}", flush=True)
-        runs = kept(name, split)
+        record = kept(name)
+        same = record["split"] == split.checksum
+        runs = {each["seed"]: each for each in record["runs"] if same}
         for seed in arguments.seeds:
             if seed in runs:
                 continue
@@ -307,12 +309,8 @@ def main() -> None:
             record["runs"] = [runs[number] for number in sorted(runs)]
             with atomic_path(RESULTS / f"reproductions-{name}.json") as path:
                 path.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
-    records = {
-        name: json.loads((RESULTS / f"reproductions-{name}.json").read_text("utf-8"))
-        for name in CELLS
-        if (RESULTS / f"reproductions-{name}.json").exists()
-    }
-    found = table(records)
+    records = {name: kept(name) for name in CELLS}
+    found = table({name: record for name, record in records.items() if record["runs"]})
     found.show()
     with atomic_path(RESULTS / "reproductions.md") as path:
         path.write_text(found.markdown() + "\n", "utf-8")
