@@ -133,8 +133,6 @@ GOWALLA_BPR: dict[str, Any] = {
     "num_negatives": 16,
 }
 
-SMALL_BATCHES: dict[str, Any] = {"batch_size": 512, "num_negatives": 8192, "init": "spectral"}
-
 FORTY: dict[str, Any] = {"patience": None, "plateau_factor": 1.0, "epochs": 40}
 """Published runs end after 30 to 42 epochs; there is no validation data to end these."""
 
@@ -173,7 +171,7 @@ CELLS: dict[str, Cell] = {
     ),
     "gowalla-softmax-64": Cell(
         "gowalla", "MF + BSL, 64 factors", (0.1882, 0.1584), "BSL's logs",
-        softmax(64, 100, 2e-3, BSLLoss(0.1, 1.22), **SMALL_BATCHES), every=50,
+        softmax(64, 300, 1e-3, BSLLoss(0.1, 1.22), batch_size=512, num_negatives=8192), every=50,
     ),
     "gowalla-softmax-512": Cell(
         "gowalla", "MF + BSL, 512 factors", (0.1920, 0.1617), "best of any model: BSPM-EM, NESCL",
@@ -190,7 +188,9 @@ CELLS: dict[str, Cell] = {
     ),
     "yelp-softmax-64": Cell(
         "yelp2018", "MF + BSL, 64 factors", (0.0725, 0.0599), "BSL's logs",
-        softmax(64, 60, 3e-3, BSLLoss(0.13, 1.1), **SMALL_BATCHES), every=20,
+        softmax(
+            64, 60, 3e-3, BSLLoss(0.13, 1.1), init="spectral", batch_size=512, num_negatives=8192
+        ), every=20,
     ),
     "yelp-softmax-3x512": Cell(
         "yelp2018", "MF + BSL, 3 x 512 factors", (0.0744, 0.0617),
