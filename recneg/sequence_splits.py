@@ -17,6 +17,7 @@ __all__ = [
     "SequenceSplit",
     "Targets",
     "carve_newest",
+    "check_same_items",
     "given_sequence_split",
     "leave_last_sequences",
     "newest_sequences",
@@ -47,7 +48,7 @@ class SequenceSplit:
         if self.targets not in ("every", "last"):
             raise ValueError(f"targets must be 'every' or 'last'; got {self.targets!r}")
         for part in (self.validation, self.test):
-            _check_items(self.train, part)
+            check_same_items(self.train, part)
 
     def __iter__(self) -> Iterator[Sequences]:
         return iter((self.train, self.validation, self.test))
@@ -69,7 +70,8 @@ class SequenceSplit:
         return digest.hexdigest()[:16]
 
 
-def _check_items(train: Sequences, part: Sequences) -> None:
+def check_same_items(train: Sequences, part: Sequences) -> None:
+    """Raise `InvalidDataError` unless both have the same items under the same indices."""
     if part.num_items != train.num_items:
         raise InvalidDataError(
             "the parts of a split must share one set of items; "
@@ -90,7 +92,7 @@ def newest_sequences(
     """Mark the sequences that end last.
 
     Without timestamps the sequences must stand in order of time, as those of the public session
-    data sets do, and the last ones are taken. Empty sequences count as the oldest.
+    data sets do, and the last ones are taken. With timestamps, empty sequences count as the oldest.
 
     Parameters
     ----------

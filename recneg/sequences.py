@@ -140,7 +140,7 @@ class Sequences:
     # -- parts ---------------------------------------------------------------------------------
 
     def select(self, keep: NDArray[np.bool_]) -> Sequences:
-        """Return the sequences marked in `keep`, renumbered, over the same items.
+        """Return the sequences marked in `keep`, renumbered, with their ids, over the same items.
 
         Where they stand together, their events are not copied.
 
@@ -155,7 +155,7 @@ class Sequences:
         marked = np.flatnonzero(keep)
         if marked.size and marked[-1] - marked[0] == marked.size - 1:
             return self.between(int(marked[0]), int(marked[-1]) + 1)
-        ids = None if self.sequence_ids is None else self.sequence_ids[keep]
+        ids = marked if self.sequence_ids is None else self.sequence_ids[keep]
         return self._cut(self.indptr[:-1][keep], self.lengths()[keep], ids)
 
     def between(self, start: int, stop: int) -> Sequences:
@@ -164,12 +164,15 @@ class Sequences:
         if start > stop:
             raise InvalidDataError(f"start must not be beyond stop; got {start} and {stop}")
         part = slice(self.indptr[start], self.indptr[stop])
+        ids = self.sequence_ids
+        if ids is None and start > 0:
+            ids = np.arange(stop)
         return replace(
             self,
             indptr=self.indptr[start : stop + 1] - self.indptr[start],
             items=self.items[part],
             timestamps=None if self.timestamps is None else self.timestamps[part],
-            sequence_ids=None if self.sequence_ids is None else self.sequence_ids[start:stop],
+            sequence_ids=None if ids is None else ids[start:stop],
         )
 
     def latest(self, length: int) -> Sequences:
@@ -271,9 +274,9 @@ class Sequences:
         ----------
         sequences, items : array_like of int, shape (n,)
             0-based indices below 2**31 - 1. Events of one sequence need not stand together.
-        timestamps : array_like of int, shape (n,), optional
+        timestamps : array_like of int or float, shape (n,), optional
             Order the events of a sequence; events of one time, and all without timestamps, keep
-            the order of the rows.
+            the order of the rows. Fractions count for the order and are then cut off.
         num_sequences, num_items : int, optional
             Default: one more than the largest index.
         sequence_ids, item_ids : numpy.ndarray, optional
@@ -296,7 +299,7 @@ class Sequences:
                 f"got shapes {s.shape} and {i.shape}"
             )
         times = check_values(timestamps, s.size, "timestamps", np.int64)
-        order = _order(s, times)
+        order = _order(s, None if times is None else np.asarray(timestamps))
         if order is not None:
             s, i, times = s[order], i[order], None if times is None else times[order]
         count = (int(s[-1]) + 1 if s.size else 0) if num_sequences is None else num_sequences

@@ -326,3 +326,23 @@ def test_nothing_can_be_changed():
         assert same.items.tolist() == [3, 1]
         with pytest.raises(ValueError, match="read-only"):
             same.items[0] = 0
+
+
+def test_parts_keep_the_ids_of_their_sequences() -> None:
+    data = Sequences.from_arrays([0, 0, 1, 2, 2, 3], [0, 1, 2, 3, 0, 1])
+    assert data.select(np.array([False, False, True, True])).sequence_index([2, 3]).tolist() == [
+        0,
+        1,
+    ]
+    assert data.select(np.array([True, False, True, False])).sequence_index([2]).tolist() == [1]
+    assert data.between(1, 3).select(np.array([False, True])).sequence_index([2]).tolist() == [0]
+    assert data.between(0, 2).sequence_ids is None
+    with pytest.raises(InvalidIdError):
+        data.between(1, 3).sequence_index([0])
+
+
+def test_fractions_of_a_second_order_events() -> None:
+    data = Sequences.from_arrays([0, 0, 0], [1, 2, 3], timestamps=[0.9, 0.5, 0.1])
+    assert data.items.tolist() == [3, 2, 1]
+    assert data.timestamps is not None
+    assert data.timestamps.tolist() == [0, 0, 0]

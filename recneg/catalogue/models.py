@@ -36,6 +36,7 @@ from recneg.training import (
     UBPR,
     Adagrad,
     Adam,
+    Ensemble,
     MatrixFactorization,
     Optimizer,
     RelMF,
@@ -273,10 +274,9 @@ def load_model(path: str | PathLike[str]) -> Any:
         If the file is damaged, or holds a model that is not of this catalogue.
     """
     _, manifest = load_tensors(path)
-    for entry in MODELS.values():
-        if entry.kind.name == manifest.get("model"):
-            return entry.kind.load(path)
-    raise IntegrityError(
-        f"{path} must hold one of {', '.join(entry.kind.name for entry in MODELS.values())}; "
-        f"got {manifest.get('model')!r}"
-    )
+    kinds = {kind.name: kind for kind in (*(entry.kind for entry in MODELS.values()), Ensemble)}
+    if manifest.get("model") not in kinds:
+        raise IntegrityError(
+            f"{path} must hold one of {', '.join(kinds)}; got {manifest.get('model')!r}"
+        )
+    return kinds[manifest["model"]].load(path)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from recneg.catalogue import Material, Recipe, check_needs, parse_recipe
+from recneg.catalogue import MODELS, Material, Recipe, check_needs, parse_recipe
+from recneg.catalogue.parsing import name_of
 from recneg.cli.data import load_data, make_split, training_dislikes
 from recneg.cli.models import Choices, make_trainer
 from recneg.cli.options import DataOptions, ModelOptions
@@ -25,6 +26,7 @@ from recneg.files import atomic_path
 from recneg.interactions import Interactions
 from recneg.progress import progress_bar
 from recneg.splits import Split
+from recneg.training import SequenceModel
 
 if TYPE_CHECKING:
     from recneg.training import Epoch
@@ -49,6 +51,8 @@ def run(
         raise InvalidDataError("there must be at least one sampler; got none")
     if out is not None and find_spec("matplotlib") is None:
         raise InvalidDataError("--out draws a plot, which needs matplotlib: pip install matplotlib")
+    if issubclass(MODELS[name_of(choices.model, MODELS, "model")].kind, SequenceModel):
+        raise InvalidDataError(f"compare must be given a model of users; got {choices.model}")
     loaded = load_data(data)
     split = make_split(loaded, data)
     shown = training_dislikes(loaded, split, data)

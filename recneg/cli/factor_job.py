@@ -25,8 +25,6 @@ __all__ = ["FactorJob"]
 class FactorJob(Job):
     """Interactions, and models of users and items."""
 
-    judged_by = "NDCG@20"
-
     def __init__(self, options: DataOptions) -> None:
         self._options, self._loaded = options, load_data(options)
         self.split = make_split(self._loaded, options)
@@ -42,6 +40,10 @@ class FactorJob(Job):
         """Train on train; validation chooses the epoch."""
         validation = self.split.validation if len(self.split.validation) else None
         model.fit(self.split.train, validation=validation, checkpoint=checkpoint)
+
+    def judged_by(self, model: Trainer) -> str:
+        """Return the metric of all factor models."""
+        return "NDCG@20"
 
     def evaluate(self, model: Trainer, k: list[int]) -> tuple[pl.DataFrame, str]:
         """Return metrics on test and who was left out; train and validation are masked."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from os import PathLike
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,9 +33,6 @@ class Listed(NamedTuple):
 class Job(ABC):
     """Data, loaded and split as the options say, and what is done with a model on them."""
 
-    judged_by: ClassVar[str]
-    """What validation is measured by."""
-
     split: Any
     note: str | None
     titles: NDArray[Any] | None
@@ -49,6 +46,10 @@ class Job(ABC):
     @abstractmethod
     def fit(self, model: Any, checkpoint: str | PathLike[str] | None) -> None:
         """Train on train; validation chooses the epoch."""
+
+    @abstractmethod
+    def judged_by(self, model: Any) -> str:
+        """Return what validation is measured by."""
 
     @abstractmethod
     def evaluate(self, model: Any, k: list[int]) -> tuple[pl.DataFrame, str]:

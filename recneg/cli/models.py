@@ -85,7 +85,7 @@ def train_model(
         console.print(job.note)
     console.print(f"{data.data}: {job.split!r}")
     scores = [epoch.validation for epoch in estimator.history if epoch.validation is not None]
-    best = f", best validation {job.judged_by} {max(scores):.4f}" if scores else ""
+    best = f", best validation {job.judged_by(estimator)} {max(scores):.4f}" if scores else ""
     seconds = 0.0 if last is None else last.seconds
     if estimator.resumed_epochs:
         console.print(f"went on after epoch {estimator.resumed_epochs} of {checkpoint}")

@@ -53,7 +53,8 @@ class DataOptions(SourceOptions):
     ----------
     split
         How to hold out: the data set's own split (given), at random per user, each user's last
-        interactions, or the newest of all (time). auto: given if there is one, else random.
+        interactions, or the newest of all (time). auto: given if there is one, else random;
+        of sequences the newest.
     test
         Share held out for test (random, time); leave-last holds out one for each user.
     validation

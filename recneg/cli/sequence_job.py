@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["SequenceJob"]
 
 
+SHOWN = {"recall": "Recall", "mrr": "MRR", "ndcg": "NDCG"}
+
+
 class SequenceJob(Job):
     """Events in the order of time.
 
@@ -37,8 +40,6 @@ class SequenceJob(Job):
     validation gets it from the newest of train. Where each sequence loses its last events, what
     came before in it is masked: histories do not come back to items, sessions do.
     """
-
-    judged_by = "Recall@20"
 
     def __init__(self, options: DataOptions) -> None:
         whole, own = self._load(options)
@@ -82,6 +83,10 @@ class SequenceJob(Job):
             exclude_seen=self._masks, checkpoint=checkpoint,
         )  # fmt: skip
 
+    def judged_by(self, model: TRON) -> str:
+        """Return the model's metric."""
+        return f"{SHOWN[model.options.metric]}@20"
+
     def evaluate(self, model: TRON, k: list[int]) -> tuple[pl.DataFrame, str]:
         """Return metrics on test, and what of it was unseen or masked."""
         result = evaluate_next_item(
@@ -115,6 +120,10 @@ def _split(whole: Sequences, own: SequenceSplit | None, options: DataOptions) ->
     if options.split == "leave-last":
         return leave_last_sequences(whole)
     if options.split in ("auto", "time"):
+        if own is None and whole.timestamps is None:
+            raise InvalidDataError(
+                "a split by time needs timestamps; the file has none (--split leave-last does not)"
+            )
         newest = newest_sequences(whole, options.test)
         return given_sequence_split(whole.select(~newest), whole.select(newest))
     raise InvalidDataError(

@@ -88,6 +88,8 @@ def evaluate_next_item(
         raise ValueError("k must hold at least one length; got none")
     lengths = sorted({check_k(length) for length in lengths})
     names = list(metrics)
+    if not names:
+        raise ValueError(f"metrics must hold at least one of {list(RANK_METRICS)}; got none")
     for name in names:
         if name not in RANK_METRICS:
             raise ValueError(f"metrics must be among {list(RANK_METRICS)}; got {name!r}")

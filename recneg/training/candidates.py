@@ -6,7 +6,7 @@ Everything depends on (key, epoch, batch) and the batch's own sequences, and on 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,21 +111,32 @@ class CandidateSource:
             )
         elif self.sampler.unseen:
             object.__setattr__(self, "sampler", replace(self.sampler, unseen=False))
-        object.__setattr__(self, "_logs", self._expected())
+        object.__setattr__(self, "_expected", self._expectations())
 
-    def _expected(self) -> NDArray[np.float32]:
-        """Return the logarithm of the expected count of each item among an event's candidates."""
+    def _expectations(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Return how often an item is expected in the pool, and its share of all input events."""
         if self.redraw == "event" or not self.log_q_correction:
-            return np.empty(0, np.float32)
+            return None
         every = np.arange(self.sequences.num_items)
         counts = np.zeros(every.size)
         if self.num_negatives:
             counts += self.num_negatives * np.exp(self.sampler.log_prob(0, every), dtype=np.float64)
-        if self.num_in_batch:
-            seen = self.sequences.without_last(1).item_counts()
-            counts += self.num_in_batch * seen / max(seen.sum(), 1)
+        seen = self.sequences.without_last(1).item_counts()
+        return counts, seen / max(seen.sum(), 1)
+
+    def _logs(
+        self, items: NDArray[np.integer[Any]], lengths: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return logarithms of expected counts of items; nothing without correction."""
+        expected = self._expected  # type: ignore[attr-defined]
+        if expected is None:
+            return np.empty((0,) * items.ndim, np.float32)
+        # a small batch has fewer events of others than are asked for
+        of_others = np.minimum(self.num_in_batch, lengths.sum() - lengths).mean()
+        there = np.maximum(items, 0)
         with np.errstate(divide="ignore"):
-            return np.log(counts).astype(np.float32)
+            logs = np.log(expected[0][there] + of_others * expected[1][there])
+        return np.asarray(logs, np.float32)
 
     def draw(
         self,
@@ -165,10 +176,9 @@ class CandidateSource:
             inputs, stops = self.sequences.items[events], np.cumsum(lengths)
             of_others = key.fold_in(number).words
             _draw_of_others(*of_others, sequences, stops - lengths, stops, inputs, listed)
-        logs = self._logs  # type: ignore[attr-defined]
         return Candidates(
-            pool.astype(np.int32), logs[pool] if logs.size else logs, listed,
-            logs[listed] if logs.size and listed.size else NO_LOGS, owners,
+            pool.astype(np.int32), self._logs(pool, lengths), listed,
+            self._logs(listed, lengths) if listed.size else NO_LOGS, owners,
         )  # fmt: skip
 
 

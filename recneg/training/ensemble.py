@@ -39,8 +39,8 @@ class Ensemble(FactorModel):
     >>> from recneg import BPR, Interactions
     >>> data = Interactions.from_arrays([0, 0, 1, 1, 2, 2], [0, 1, 0, 1, 2, 3])
     >>> model = Ensemble([BPR(4, seed=seed, epochs=5, num_threads=1) for seed in range(3)])
-    >>> model.fit(data, show_progress=False).item_factors.shape  # each has 4 and a bias
-    (4, 15)
+    >>> model.fit(data, show_progress=False).item_factors.shape  # the sum of the biases is one more
+    (4, 13)
     """
 
     name: ClassVar[str] = "Ensemble"
@@ -109,9 +109,14 @@ class Ensemble(FactorModel):
         for number, model in enumerate(self.models):
             path = None if checkpoint is None else _numbered(Path(checkpoint), number)
             model.fit(data, show_progress, callback, validation=validation, checkpoint=path)
-        self._user_factors = self._beside("user_factors")
-        self._item_factors = self._beside("item_factors")
-        self._item_biases = np.empty(0, np.float32)
+        self._user_factors = self._beside("_user_factors")
+        self._item_factors = self._beside("_item_factors")
+        biases = [
+            np.float32(weight) * model._item_biases
+            for model, weight in zip(self.models, self.weights, strict=True)
+            if model._item_biases.size
+        ]
+        self._item_biases = np.sum(biases, axis=0) if biases else np.empty(0, np.float32)
         self._seen = data
         return self
 

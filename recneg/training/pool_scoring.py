@@ -233,8 +233,9 @@ def _score_rows(
                 table[r - first, slot] = gradient[slot]
             for slot in range(shared, n):
                 item, slope32 = listed[own, slot - shared], gradient[slot]
-                if slope32 != np.float32(0.0):
+                if item >= 0:
                     touched[item] = 1
+                if slope32 != np.float32(0.0):
                     for f in range(columns):
                         by_vector[r, f] += slope32 * items[item, f]
                         by_item[item, f] += slope32 * vector[f]

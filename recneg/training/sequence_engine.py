@@ -185,13 +185,11 @@ class SequenceEngine:
             )  # fmt: skip
             return found, torch.from_numpy(by_vector)
         leaves = vectors.requires_grad_(), output.scored.detach().requires_grad_()
-        losses, found = event_losses(how.loss, batch, *leaves, how.top_k)
+        losses, found, used = event_losses(how.loss, batch, *leaves, how.top_k)
         losses.sum().backward()
         by_vectors, by_items = (leaf.grad for leaf in leaves)
         assert by_vectors is not None
-        every = batch.candidates
-        rows = np.concatenate((batch.targets, every.pool, every.listed[every.listed >= 0]))
-        output.add(rows, by_items)
+        output.add(np.concatenate((batch.targets, used.cpu().numpy())), by_items)
         return found, by_vectors
 
     def _prepare(self, state: TrainingState) -> None:

@@ -55,6 +55,10 @@ class SequenceModel(ABC):
     def _scored(self) -> tuple[Matrix, NDArray[np.float32]]:
         """The factors of the items, and their biases or none."""
 
+    @property
+    @abstractmethod
+    def _num_items(self) -> int: ...
+
     # -- vectors -------------------------------------------------------------------------------
 
     def _require_fitted(self) -> None:
@@ -99,7 +103,7 @@ class SequenceModel(ABC):
 
     def _checked(self, sequences: Any) -> Sequences:
         self._require_fitted()
-        found, items = check_sequences(sequences, "sequences"), len(self._scored[0])
+        found, items = check_sequences(sequences, "sequences"), self._num_items
         if found.num_items != items:
             raise InvalidDataError(
                 f"the sequences must have the {items} items of the model; got {found.num_items}"
@@ -145,6 +149,11 @@ class SequenceModel(ABC):
         self._require_fitted()
         factors, biases = self._scored
         one = not isinstance(sessions, Sequences)
+        if not isinstance(sessions, Sequences) and np.ndim(sessions) != 1:
+            raise InvalidDataError(
+                "sessions must be Sequences, or the items of one session; "
+                f"got {np.ndim(sessions)} dimensions"
+            )
         if isinstance(sessions, Sequences):
             data = self._checked(sessions)
         else:

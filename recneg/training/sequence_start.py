@@ -40,8 +40,8 @@ def start_weights(
         after another.
     """
     columns = encoder.factors
-    items, output = (_glorot(num_items, columns, key.fold_in(number)) for number in range(2))
-    scored = items if tied else output
+    items = _glorot(num_items, columns, key.fold_in(0))
+    scored = items if tied else _glorot(num_items, columns, key.fold_in(1))
     if item_bias:
         scored = np.hstack((scored, np.zeros((num_items, 1), np.float32)))
     rest = []
@@ -52,7 +52,7 @@ def start_weights(
         else:
             rest.append(np.full(weight.numel(), name.endswith("norm.weight"), np.float32))
     if tied:
-        return output[:0], scored, np.concatenate(rest)
+        return np.empty((0, scored.shape[1]), np.float32), scored, np.concatenate(rest)
     return scored, items, np.concatenate(rest)
 
 

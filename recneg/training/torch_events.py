@@ -20,8 +20,8 @@ def event_losses(
     vectors: torch.Tensor,
     factors: torch.Tensor,
     top_k: int,
-) -> tuple[torch.Tensor, Totals]:
-    """Return the loss of each input event, (num_events,), and the sums of the batch.
+) -> tuple[torch.Tensor, Totals, torch.Tensor]:
+    """Return the losses of the input events, the batch's sums, and the candidates that counted.
 
     Candidates of one list are gathered anew for each of its events, and so are those that top-k
     chooses: (num_events, top_k, columns) numbers are held.
@@ -36,6 +36,13 @@ def event_losses(
         On the device of the vectors.
     top_k : int
         0 for all.
+
+    Returns
+    -------
+    losses : torch.Tensor, shape (num_events,)
+    totals : Totals
+    counted : torch.Tensor of int64
+        Items that an optimiser of the rows of a batch moves, apart from the targets.
     """
     device, found = vectors.device, batch.candidates
 
@@ -58,6 +65,7 @@ def event_losses(
         each = factors[listed.clamp(min=0)]
         of_lists = torch.einsum("td,tmd->tm", vectors, each)
         scores = torch.cat((vectors @ factors[pool].T, of_lists), 1) - shift
+    used = torch.cat((pool, listed[listed >= 0]))
     below = (scores < positive[:, None]) & mask
     counted = mask.sum()
     if top_k:
@@ -65,13 +73,14 @@ def event_losses(
         chosen = every.topk(min(top_k, every.shape[1]), sorted=False).indices
         mask = mask.gather(1, chosen)
         picked = items.gather(1, chosen).clamp(min=0)
+        used = picked[mask]
         scores = torch.einsum("td,tkd->tk", vectors, factors[picked])
         scores = scores - (shift.gather(1, chosen) if shift.ndim else shift)
     losses = loss(positive, scores, mask=mask)
     with torch.no_grad():
         sums = [losses.double().sum(), below.sum(), counted, items.numel() - counted]
         totals = Totals(*torch.stack([one.double() for one in sums]).tolist())
-    return losses, totals
+    return losses, totals, used
 
 
 def _hidden(batch: SequenceBatch, items: torch.Tensor, num_items: int) -> torch.Tensor:

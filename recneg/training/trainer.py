@@ -145,7 +145,10 @@ class Trainer(FactorModel):
         state = TrainingState(self._initial(train, key.fold_in(INIT)))
         kept = None
         if checkpoint is not None:
-            kept = Checkpoint(checkpoint, self._made_of(train, source))
+            made_of = self._made_of(train, source)
+            if validation is not None:
+                made_of["validation"] = fingerprint(validation)
+            kept = Checkpoint(checkpoint, made_of)
             if Path(checkpoint).exists():
                 state = TrainingState.read(*kept)
         self.resumed_epochs = len(state.history)

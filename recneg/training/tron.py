@@ -19,7 +19,7 @@ from recneg.keys import Key
 from recneg.losses import Loss, SampledSoftmaxLoss
 from recneg.parallel import get_num_threads
 from recneg.samplers import Sampler, Uniform
-from recneg.sequence_splits import Targets, carve_newest
+from recneg.sequence_splits import Targets, carve_newest, check_same_items
 from recneg.sequences import Sequences, check_sequences
 from recneg.training.candidates import CandidateSource
 from recneg.training.descriptions import described, rebuilt
@@ -59,8 +59,10 @@ class TRON(SequenceModel):
     negatives and ``tied=False``.
 
     Published, and different here by default: sessions in the order of time (``order="given"``), and
-    candidates that are the target itself count as negatives (``accidental_hits="keep"``). The
-    paper's code chooses epochs on the test set; here it is validation data.
+    candidates that are the target itself count as negatives (``accidental_hits="keep"``). Published
+    and not here: draws that are among the batch's own items are drawn again, and a last batch that
+    is not full is dropped. The paper's code chooses epochs on the test set; here it is validation
+    data.
 
     Parameters
     ----------
@@ -301,11 +303,11 @@ class TRON(SequenceModel):
         if validation is None and options.patience is not None:
             train, validation = carve_newest(train, options.validation_fraction)
         if validation is not None:
-            check_sequences(validation, "validation")
-            if validation.num_items != train.num_items:
+            check_same_items(train, check_sequences(validation, "validation"))
+            if not (validation.lengths() > 1).any():
                 raise InvalidDataError(
-                    f"validation must have the {train.num_items} items of the sequences; "
-                    f"got {validation.num_items}"
+                    "validation must have a sequence of two events, given or carved with "
+                    f"validation_fraction; got {validation!r}"
                 )
         batches = self._batches(train, key)
         state = TrainingState(self._initial(train.num_items, key.fold_in(INIT)))
@@ -317,6 +319,8 @@ class TRON(SequenceModel):
                 "sampler": f"{batches.source.sampler!r} {fingerprint(self.sampler)}",
                 "data": fingerprint(train),
             }
+            if validation is not None:
+                made_of["validation"] = f"{targets} {exclude_seen} {fingerprint(validation)}"
             kept = Checkpoint(checkpoint, made_of)
             if Path(checkpoint).exists():
                 state = TrainingState.read(*kept)
@@ -403,6 +407,10 @@ class TRON(SequenceModel):
         self._require_fitted()
         assert self._factors is not None
         return self._factors
+
+    @property
+    def _num_items(self) -> int:
+        return len(self._weights()[1])
 
     @property
     def _scored(self) -> tuple[Matrix, NDArray[np.float32]]:

@@ -151,7 +151,7 @@ def test_losses_and_optimisers() -> None:
         ("mf:factors=many", {}, "mf:factors must be a int; got 'many'"),
         ("mf:item_bias=1", {}, "mf:item_bias must be true or false; got '1'"),
         ("mf", {"given": {"learning_rate": 0.1}}, "options of mf .*; got learning_rate=0.1"),
-        ("bpr", {"loss": BSLLoss()}, "given loss must be one of mf, .*simplex; got bpr"),
+        ("bpr", {"loss": BSLLoss()}, "given loss must be one of mf, .*tron; got bpr"),
         ("bpr", {"optimizer": Adam()}, "given optimizer must be one of mf, .*; got bpr"),
         ("mf", {"dataset": "coat"}, "a preset must be one of simplex on gowalla.*got mf on coat"),
         ("bpr", {"dataset": "gowalla"}, "a preset must .*; got bpr on gowalla"),

@@ -199,6 +199,16 @@ def test_a_model_of_sequences(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         assert message in capsys.readouterr().err
 
 
+def test_sequences_without_times_are_not_split_by_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events = tmp_path / "events.csv"
+    events.write_text("session,item\n" + "".join(f"{s},{s % 5}\n{s},{s % 3}\n" for s in range(30)))
+    with pytest.raises(SystemExit):
+        run("train", tmp_path / "m.st", *SESSIONS, "--data", events)
+    assert "a split by time needs timestamps" in capsys.readouterr().err
+
+
 def test_histories_lose_their_last_events(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -343,6 +353,7 @@ def test_changed_data_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["train", "m.st", "--model", "tron", "--split", "random"], "must be split by auto, given"),
         (["train", "m.st", "--model", "tron", "--threshold", "4"], "without --threshold"),
         (["train", "m.st", "--model", "tron", "--data", "simulated"], "data of a model of seq"),
+        (["compare", "--model", "tron"], "must be given a model of users; got tron"),
         (["compare", "--model", "nbpo"], "must keep its own sampler"),
         (["evaluate", "none.safetensors"], "must exist; got none.safetensors"),
         (["sample", "n.parquet", "--num-negatives", "0"], "num_negatives must be at least 1"),

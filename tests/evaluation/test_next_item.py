@@ -344,3 +344,9 @@ def test_transitions_on_real_sessions_equal_brute_force(name, low, high):
             counts[item] = count
         order = np.lexsort((np.arange(train.num_items), -popular, -counts))
         assert result.ranks[place] == 1 + int(np.flatnonzero(order == some.items[event])[0])
+
+
+def test_metrics_must_be_named() -> None:
+    data = Sequences.from_arrays([0, 0], [0, 1])
+    with pytest.raises(ValueError, match="metrics must hold at least one"):
+        evaluate_next_item(most_popular_next(data), data, metrics=[])

@@ -48,6 +48,13 @@ def test_scores_are_summed(weights: list[float] | None, tmp_path: Path) -> None:
     assert repr(loaded) == repr(model)
 
 
+def test_similar_items_are_those_of_the_factors() -> None:
+    """Biases are not part of what items are like."""
+    alone = BPR(5, epochs=2, seed=1, num_threads=1).fit(DATA, False)
+    model = Ensemble([BPR(5, epochs=2, seed=1, num_threads=1)]).fit(DATA, False)
+    assert model.similar_items(3, N=8)[0].tolist() == alone.similar_items(3, N=8)[0].tolist()
+
+
 def test_it_resumes(tmp_path: Path) -> None:
     """Killed in its second model, it goes on there and ends with the same bits."""
     whole = Ensemble(parts()).fit(DATA, False)

@@ -1,6 +1,7 @@
 """The estimator TRON: a whole step against torch, learning, resuming, files and errors."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from recneg.evaluation.next_item import evaluate_next_item
 from recneg.keys import Key
 from recneg.losses import (
     BPRMaxLoss,
+    CMLLoss,
     GBCELoss,
     LogisticLoss,
     Loss,
@@ -25,6 +27,7 @@ from recneg.losses import (
 )
 from recneg.models import Packing
 from recneg.samplers import Popularity, Uniform
+from recneg.sequence_splits import carve_newest
 from recneg.sequences import Sequences
 from recneg.training import SGD, TRON, Adagrad, Adam, Optimizer
 from recneg.training.sequence_engine import bind
@@ -98,7 +101,7 @@ def plain_training(data: Sequences, model: TRON) -> tuple[list[np.ndarray], list
             factors = items if o.tied else output
             if o.score == "cosine":
                 vectors, factors = normalize(vectors), normalize(factors)
-            losses, _ = event_losses(model.loss, batch, vectors, factors, o.top_k)
+            losses, *_ = event_losses(model.loss, batch, vectors, factors, o.top_k)
             losses.mean().backward()
             rest.grad = slopes
             if o.max_norm is not None:
@@ -134,6 +137,23 @@ def test_training_is_plain_torch(options: dict[str, Any]) -> None:
         assert np.allclose(found, expected, atol=2e-5)
         if found.size:
             assert np.abs(found - before).max() > 0.02
+
+
+LAZY: list[dict[str, Any]] = [
+    {"top_k": 4, "optimizer": Adam(0.01, lazy=True)},
+    {"top_k": 0, "optimizer": Adam(0.01, lazy=True)},
+    # a hinge whose gradients are mostly 0: its rows move by their moments all the same
+    {
+        "loss": CMLLoss(20), "num_in_batch": 0, "top_k": 0, "redraw": "event",
+        "optimizer": Adam(0.01, lazy=True),
+    },
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", LAZY, ids=str)
+def test_both_engines_move_the_same_rows(options: dict[str, Any]) -> None:
+    one, other = (fitted(engine=engine, **options) for engine in ("fused", "torch"))
+    assert np.allclose(one.item_factors, other.item_factors, atol=1e-5)
 
 
 @pytest.mark.parametrize("options", [*CASES[:4], *CASES[-3:-1]], ids=str)
@@ -319,6 +339,25 @@ def test_last_events_can_be_what_is_validated() -> None:
         assert np.array_equal(short.ranks, evaluate_next_item(EveryEvent(), held_out, **how).ranks)
 
 
+def test_a_run_is_not_resumed_under_another_validation(tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+    train, held_out = carve_newest(DATA, 0.3)
+    TRON(**SMALL | {"epochs": 1}).fit(train, False, validation=held_out, checkpoint=path)
+    for other in ({"validation": held_out.latest(3)}, {"validation": held_out, "targets": "last"}):
+        with pytest.raises(IntegrityError, match="validation differ"):
+            TRON(**SMALL | {"epochs": 1}).fit(train, False, checkpoint=path, **other)
+    TRON(**SMALL | {"epochs": 1}).fit(train, False, validation=held_out, checkpoint=path)
+
+
+def test_validation_is_checked_before_training() -> None:
+    short = DATA.latest(1)
+    with pytest.raises(InvalidDataError, match="validation must have a sequence of two events"):
+        TRON(**SMALL).fit(DATA, False, validation=short)
+    other = replace(DATA, item_ids=np.arange(DATA.num_items) + 7)
+    with pytest.raises(InvalidDataError, match="share one set of items"):
+        TRON(**SMALL).fit(DATA, False, validation=other)
+
+
 # -- the trained model ----------------------------------------------------------------------------
 
 
@@ -415,6 +454,7 @@ def test_a_learning_rate_that_overflows_is_named() -> None:
     ("call", "message"),
     [
         (lambda model: model.recommend([]), "session 0 has none"),
+        (lambda model: model.recommend([[1, 2], [3, 4]]), "of one session; got 2 dimensions"),
         (lambda model: model.next_item_vectors([1, 2]), "must be Sequences"),
         (
             lambda model: model.session_vectors(walks(num_items=30)),
@@ -422,7 +462,7 @@ def test_a_learning_rate_that_overflows_is_named() -> None:
         ),
         (
             lambda model: model.fit(DATA, False, validation=walks(num_items=30)),
-            "must have the 20 items of the sequences; got 30",
+            "share one set of items; got 20 and 30",
         ),
     ],
 )

@@ -190,6 +190,21 @@ def test_corrections_are_expected_counts_over_both_kinds() -> None:
         assert np.allclose(found.listed_log[kept], expected[found.listed[kept]], atol=1e-5)
 
 
+def test_corrections_know_how_few_the_others_are() -> None:
+    """In a small batch there are fewer events of others than are asked for."""
+    data = ragged(some_sessions())
+    batches = made(
+        data, log_q_correction=True, num_negatives=5, num_in_batch=1000, batch_size=3,
+    )  # fmt: skip
+    inputs = np.bincount([item for each in some_sessions() for item in each[:-1]], minlength=12)
+    for batch in batches.epoch(0):
+        found = batch.candidates
+        others = len(batch.items) - batch.lengths
+        assert ((found.listed >= 0).sum(axis=1) == others).all()
+        expected = np.log(5 / 12 + others.mean() * inputs / inputs.sum())
+        assert np.allclose(found.pool_log, expected[found.pool], atol=1e-5)
+
+
 def test_own_negatives_depend_on_their_event_alone() -> None:
     data = ragged(some_sessions())
     sampler = Uniform(data.to_interactions())

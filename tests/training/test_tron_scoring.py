@@ -150,7 +150,7 @@ def test_scores_are_loops_over_candidates(loss: Loss, kind: str, hits: str, top_
     assert (found[2][untouched] == 0).all()
 
     leaves = [torch.from_numpy(each).requires_grad_() for each in some_vectors()]
-    losses, _ = event_losses(loss, batch, *leaves, top_k)
+    losses, *_ = event_losses(loss, batch, *leaves, top_k)
     losses.sum().backward()
     assert losses.sum().item() == pytest.approx(expected[0], rel=1e-5)
     for leaf, b in zip(leaves, expected[1:], strict=True):
