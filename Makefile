@@ -26,9 +26,12 @@ bench: $(VENV)/bench.stamp  ## speed and quality beside implicit, Cornac and Len
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/ranking.py
 
-reproduce: $(VENV)/bench.stamp  ## very long: published systems, debiasing, all samplers, quality (set RECNEG_DATA)
+reproduce: $(VENV)/bench.stamp  ## very long: published systems, sessions, debiasing, all samplers, quality (set RECNEG_DATA)
 	$(BIN)/python -m pytest -q -m slow
 	$(BIN)/python benchmarks/reproductions.py
+	$(BIN)/python benchmarks/sessions.py orderings
+	$(BIN)/python benchmarks/sessions.py headline
+	$(BIN)/python benchmarks/sessions.py movielens
 	$(BIN)/python benchmarks/debiasing.py coat
 	$(BIN)/python benchmarks/debiasing.py semi-synthetic
 	$(BIN)/python benchmarks/landscape.py

@@ -53,8 +53,13 @@ class SequenceJob(Job):
     def _load(self, options: DataOptions) -> tuple[Sequences, SequenceSplit | None]:
         from recneg.datasets import load_sequences, names
 
-        if options.threshold is not None or options.fold is not None:
-            raise InvalidDataError("sequences must be loaded without --threshold and --fold")
+        given = [
+            f"--{name}"
+            for name in ("threshold", "fold", "weight")
+            if getattr(options, name) is not None
+        ]
+        if given:
+            raise InvalidDataError(f"sequences must be loaded without {', '.join(given)}")
         if options.data in names():
             found = load_sequences(options.data)
             self.note, self.titles = found.note, found.titles

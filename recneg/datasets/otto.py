@@ -55,6 +55,12 @@ def read_otto(path: str | PathLike[str], *, types: Sequence[str] = ("clicks",)) 
         ) from None
     if rows.height == 0:
         raise InvalidDataError(f"{path} must have {' or '.join(types)}; got none")
+    lacking = [name for name in rows.columns if rows[name].null_count()]
+    if lacking:
+        raise InvalidDataError(
+            f"{path} must have session, aid and ts of every event; there are some without "
+            f"{', '.join({'user': 'session', 'item': 'aid', 'timestamp': 'ts'}[n] for n in lacking)}"
+        )
     return sequences_of_rows(rows)
 
 

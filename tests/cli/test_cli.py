@@ -352,6 +352,7 @@ def test_changed_data_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["train", "m.st", "--model", "mf", "--learning-rate", "1"], "options of mf must be among"),
         (["train", "m.st", "--model", "tron", "--split", "random"], "must be split by auto, given"),
         (["train", "m.st", "--model", "tron", "--threshold", "4"], "without --threshold"),
+        (["train", "m.st", "--model", "tron", "--weight", "w"], "without --weight"),
         (["train", "m.st", "--model", "tron", "--data", "simulated"], "data of a model of seq"),
         (["compare", "--model", "tron"], "must be given a model of users; got tron"),
         (["compare", "--model", "nbpo"], "must keep its own sampler"),

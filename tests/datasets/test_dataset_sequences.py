@@ -175,6 +175,9 @@ def test_read_otto_refuses(tmp_path):
     (tmp_path / "b.jsonl").write_text("session 1\n")
     with pytest.raises(InvalidDataError, match="must have a session in JSON on each line"):
         read_otto(tmp_path / "b.jsonl")
+    (tmp_path / "d.jsonl").write_text('{"events": [{"aid": 1, "ts": 5, "type": "clicks"}]}\n')
+    with pytest.raises(InvalidDataError, match="there are some without session"):
+        read_otto(tmp_path / "d.jsonl")
 
 
 @pytest.mark.parametrize(
