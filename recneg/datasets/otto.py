@@ -55,11 +55,12 @@ def read_otto(path: str | PathLike[str], *, types: Sequence[str] = ("clicks",)) 
         ) from None
     if rows.height == 0:
         raise InvalidDataError(f"{path} must have {' or '.join(types)}; got none")
-    lacking = [name for name in rows.columns if rows[name].null_count()]
+    theirs = {"user": "session", "item": "aid", "timestamp": "ts"}
+    lacking = [name for column, name in theirs.items() if rows[column].null_count()]
     if lacking:
         raise InvalidDataError(
             f"{path} must have session, aid and ts of every event; there are some without "
-            f"{', '.join({'user': 'session', 'item': 'aid', 'timestamp': 'ts'}[n] for n in lacking)}"
+            f"{', '.join(lacking)}"
         )
     return sequences_of_rows(rows)
 
