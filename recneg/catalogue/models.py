@@ -175,8 +175,9 @@ def parse_model(
 
     Examples
     --------
-    >>> parse_model("mf:score=cosine", {"factors": 8}, loss=BSLLoss(0.1, 1.2))(seed=1).loss
-    BSLLoss(temperature=0.1, exponent=1.2)
+    >>> model = parse_model("mf:score=cosine", {"factors": 8}, loss=BSLLoss(0.1, 1.2))(seed=1)
+    >>> model.options.score, model.options.factors, model.loss.exponent
+    ('cosine', 8, 1.2)
     """
     name = name_of(text, MODELS, "model")
     entry, known = MODELS[name], model_options(name)
