@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from os import PathLike
-from typing import Any, ClassVar, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recneg.errors import IntegrityError, InvalidDataError
-from recneg.files import check_folder
+from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions, check_ids
 from recneg.retrieval import rank_factors
-from recneg.training.storage import load_tensors, save_tensors
+from recneg.training.saved_model import SavedModel
 
-__all__ = ["FactorModel", "as_interactions"]
+__all__ = ["FactorModel", "as_interactions", "most_similar"]
 
 
 def as_interactions(user_items: Any) -> Interactions:
@@ -30,39 +27,29 @@ def as_interactions(user_items: Any) -> Interactions:
     )
 
 
-class FactorModel(ABC):
+class FactorModel(SavedModel):
     """A trained matrix factorization, with the interface that users of ``implicit`` know.
 
     A score is the inner product of a user's and an item's factors. Where a model has item biases
     they are one more factor, which is 1 for every user.
     """
 
-    name: ClassVar[str]
-    """What the saved file calls the model."""
-
     _user_factors: NDArray[np.float32]
     _item_factors: NDArray[np.float32]
     _item_biases: NDArray[np.float32]
     _seen: Interactions | None = None
 
-    run: dict[str, Any]
-    """Notes to keep with the model, JSON-serialisable: the data and the split, say."""
+    def _tensors(self) -> dict[str, NDArray[Any]]:
+        return {
+            "user_factors": self._user_factors,
+            "item_factors": self._item_factors,
+            "item_biases": self._item_biases,
+        }
 
-    @abstractmethod
-    def manifest(self) -> dict[str, Any]:
-        """Return the options, as keyword arguments of the class."""
-
-    @classmethod
-    def _rebuilt(cls, options: dict[str, Any]) -> Self:
-        """Return an unfitted model from what `manifest` gave, as JSON has it."""
-        return cls(**options)
-
-    def _more_tensors(self) -> dict[str, NDArray[Any]]:
-        """Return what else is to be saved."""
-        return {}
-
-    def _take_tensors(self, tensors: dict[str, NDArray[Any]]) -> None:  # noqa: B027
-        """Take back what `_more_tensors` gave."""
+    def _take_tensors(self, tensors: dict[str, NDArray[Any]]) -> None:
+        self._user_factors = tensors["user_factors"]
+        self._item_factors = tensors["item_factors"]
+        self._item_biases = tensors["item_biases"]
 
     # -- factors -------------------------------------------------------------------------------
 
@@ -158,7 +145,7 @@ class FactorModel(ABC):
         scores : numpy.ndarray of float32, of the same shape
         """
         self._require_fitted()
-        return _most_similar(self._item_factors, itemid, N, "item")
+        return most_similar(self._item_factors, itemid, N, "item")
 
     def similar_users(
         self,
@@ -167,49 +154,13 @@ class FactorModel(ABC):
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Return the N users whose factors have the largest cosine to each user's, itself first."""
         self._require_fitted()
-        return _most_similar(self._user_factors, userid, N, "user")
-
-    # -- files ---------------------------------------------------------------------------------
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Save factors, options and `run` as one safetensors file, atomically."""
-        self._require_fitted()
-        check_folder(path)
-        tensors = {
-            "user_factors": self._user_factors,
-            "item_factors": self._item_factors,
-            "item_biases": self._item_biases,
-            **self._more_tensors(),
-        }
-        save_tensors(
-            path, tensors, {"model": self.name, "options": self.manifest(), "run": self.run}
-        )
-
-    @classmethod
-    def load(cls, path: str | PathLike[str]) -> Self:
-        """Load a model that `save` wrote.
-
-        Raises
-        ------
-        FileNotFoundError
-        IntegrityError
-            If the file is damaged or holds another model.
-        """
-        tensors, manifest = load_tensors(path)
-        if manifest.get("model") != cls.name:
-            raise IntegrityError(f"{path} must hold a {cls.name}; got {manifest.get('model')!r}")
-        model = cls._rebuilt(manifest["options"])
-        model._user_factors = tensors["user_factors"]
-        model._item_factors = tensors["item_factors"]
-        model._item_biases = tensors["item_biases"]
-        model._take_tensors(tensors)
-        model.run = manifest["run"]
-        return model
+        return most_similar(self._user_factors, userid, N, "user")
 
 
-def _most_similar(
+def most_similar(
     factors: NDArray[np.float32], which: Any, count: int, what: str
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return the rows with the largest cosine to each of `which`, itself first, and the cosines."""
     rows = check_ids(np.atleast_1d(which), what, len(factors))
     norms = np.linalg.norm(factors, axis=1, keepdims=True)
     unit = factors / np.where(norms == 0, 1, norms)

@@ -126,10 +126,11 @@ class NBPO(Trainer):
         super().adopt(state)
         self._user_factors, self._item_factors, *self._flips = _parted(state.factors)
 
-    def _more_tensors(self) -> dict[str, NDArray[Any]]:
-        return dict(zip(FLIPS, self._flips, strict=True))
+    def _tensors(self) -> dict[str, NDArray[Any]]:
+        return super()._tensors() | dict(zip(FLIPS, self._flips, strict=True))
 
     def _take_tensors(self, tensors: dict[str, NDArray[Any]]) -> None:
+        super()._take_tensors(tensors)
         self._flips = [tensors[name] for name in FLIPS]
 
 

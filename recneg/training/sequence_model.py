@@ -2,49 +2,25 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from os import PathLike
-from typing import Any, ClassVar, Self
+from abc import abstractmethod
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recneg.errors import IntegrityError, InvalidDataError
-from recneg.files import check_folder
+from recneg.errors import InvalidDataError
 from recneg.ids import check_ids
 from recneg.retrieval import rank_factors
 from recneg.sequences import Sequences, check_sequences
-from recneg.training.storage import load_tensors, save_tensors
+from recneg.training.factor_model import most_similar
+from recneg.training.saved_model import SavedModel
 from recneg.training.tables import Matrix
 
 __all__ = ["SequenceModel"]
 
 
-class SequenceModel(ABC):
+class SequenceModel(SavedModel):
     """A trained model that scores the next item by inner products with a session's vector."""
-
-    name: ClassVar[str]
-    """What the saved file calls the model."""
-
-    run: dict[str, Any]
-    """Notes to keep with the model, JSON-serialisable: the data and the split, say."""
-
-    @abstractmethod
-    def manifest(self) -> dict[str, Any]:
-        """Return the options, as keyword arguments of the class."""
-
-    @classmethod
-    @abstractmethod
-    def _rebuilt(cls, options: dict[str, Any]) -> Self:
-        """Return an unfitted model from what `manifest` gave, as JSON has it."""
-
-    @abstractmethod
-    def _tensors(self) -> dict[str, NDArray[Any]]:
-        """Return what is to be saved."""
-
-    @abstractmethod
-    def _take_tensors(self, tensors: dict[str, NDArray[Any]]) -> None:
-        """Take back what `_tensors` gave."""
 
     @abstractmethod
     def _vectors(self, sequences: Sequences, last: bool) -> Matrix:
@@ -185,36 +161,4 @@ class SequenceModel(ABC):
         ids : numpy.ndarray of int32, shape (N,) or (batch, N)
         scores : numpy.ndarray of float32, of the same shape
         """
-        factors = self.item_factors
-        rows = check_ids(np.atleast_1d(itemid), "item", len(factors))
-        norms = np.linalg.norm(factors, axis=1, keepdims=True)
-        unit = factors / np.where(norms == 0, 1, norms)
-        ids, scores = rank_factors(unit, unit, N, users=rows)
-        return (ids[0], scores[0]) if np.ndim(itemid) == 0 else (ids, scores)
-
-    # -- files ---------------------------------------------------------------------------------
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Save weights, options and `run` as one safetensors file, atomically."""
-        self._require_fitted()
-        check_folder(path)
-        record = {"model": self.name, "options": self.manifest(), "run": self.run}
-        save_tensors(path, self._tensors(), record)
-
-    @classmethod
-    def load(cls, path: str | PathLike[str]) -> Self:
-        """Load a model that `save` wrote.
-
-        Raises
-        ------
-        FileNotFoundError
-        IntegrityError
-            If the file is damaged or holds another model.
-        """
-        tensors, manifest = load_tensors(path)
-        if manifest.get("model") != cls.name:
-            raise IntegrityError(f"{path} must hold a {cls.name}; got {manifest.get('model')!r}")
-        model = cls._rebuilt(manifest["options"])
-        model._take_tensors(tensors)
-        model.run = manifest["run"]
-        return model
+        return most_similar(self.item_factors, itemid, N, "item")
