@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 
-__all__ = ["inlined", "kernel", "kernel_fast"]
+__all__ = ["inlined", "kernel", "kernel_fast", "merged"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -64,6 +64,15 @@ def kernel_fast(function: F) -> F:
         error_model="numpy",
         fastmath={"reassoc", "contract", "nsz", "arcp"},
     )
+
+
+def merged(function: F) -> F:
+    """Compile `function` for use inside kernels; LLVM copies it into each caller.
+
+    Unlike `inlined`, its body is compiled once; unlike `kernel`, a loop around it can become vector
+    instructions however long it is.
+    """
+    return _compile(function, nogil=True, error_model="numpy", forceinline=True)
 
 
 def inlined(function: F) -> F:

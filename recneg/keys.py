@@ -22,12 +22,12 @@ attempt)` of a row is one half of the Philox block at counter
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recneg.jit import kernel
+from recneg.jit import kernel, merged
 
 if TYPE_CHECKING:
     import torch
@@ -38,6 +38,7 @@ __all__ = [
     "as_key",
     "below",
     "bounded",
+    "fill_words",
     "philox",
     "philox_torch",
     "random_bits",
@@ -58,7 +59,35 @@ U64 = np.uint64
 _U64_LOW = np.uint64(_LOW)
 _U64_32 = np.uint64(32)
 _NM0, _NM1 = np.uint64(_M0), np.uint64(_M1)
-_NW0, _NW1 = np.uint32(_W0), np.uint32(_W1)
+_NW0, _NW1 = np.uint64(_W0), np.uint64(_W1)
+
+
+@merged
+def philox_round(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
+    """Return the counter after one round, and the next round's key; all are uint64 below 2**32."""
+    p0, p1 = c0 * _NM0, c2 * _NM1
+    return (
+        (p1 >> _U64_32) ^ c1 ^ k0, p1 & _U64_LOW, (p0 >> _U64_32) ^ c3 ^ k1, p0 & _U64_LOW,
+        (k0 + _NW0) & _U64_LOW, (k1 + _NW1) & _U64_LOW,
+    )  # fmt: skip
+
+
+@merged
+def philox_block(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
+    """Return `philox` in uint64 below 2**32: without a loop or a call, so that loops over blocks
+    become vector instructions, which makes them two to five times as fast.
+    """
+    c0, c1, c2, c3, k0, k1 = philox_round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = philox_round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = philox_round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = philox_round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = philox_round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = philox_round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = philox_round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = philox_round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = philox_round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = philox_round(c0, c1, c2, c3, k0, k1)
+    return c0, c1, c2, c3
 
 
 @kernel
@@ -69,16 +98,10 @@ def philox(
 
     Callable from Python and from other kernels; all arguments and results are uint32.
     """
-    for _ in range(_ROUNDS):
-        p0 = np.uint64(c0) * _NM0
-        p1 = np.uint64(c2) * _NM1
-        c0 = np.uint32(np.uint32(p1 >> _U64_32) ^ c1 ^ k0)
-        c2 = np.uint32(np.uint32(p0 >> _U64_32) ^ c3 ^ k1)
-        c1 = np.uint32(p1)
-        c3 = np.uint32(p0)
-        k0 = np.uint32(k0 + _NW0)
-        k1 = np.uint32(k1 + _NW1)
-    return c0, c1, c2, c3
+    x0, x1, x2, x3 = philox_block(
+        np.uint64(c0), np.uint64(c1), np.uint64(c2), np.uint64(c3), np.uint64(k0), np.uint64(k1)
+    )
+    return np.uint32(x0), np.uint32(x1), np.uint32(x2), np.uint32(x3)
 
 
 @kernel
@@ -91,6 +114,45 @@ def word(k0: np.uint32, k1: np.uint32, row: int, slot: int, attempt: int) -> np.
     if slot & 1:
         return (np.uint64(x3) << _U64_32) | np.uint64(x2)
     return (np.uint64(x1) << _U64_32) | np.uint64(x0)
+
+
+@kernel
+def fill_words(
+    k0: np.uint32,
+    k1: np.uint32,
+    first_rows: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    num_slots: int,
+    words: NDArray[np.uint64],
+) -> None:
+    """Fill the attempt-0 words of the slots of ``counts[g]`` rows from ``first_rows[g]`` on.
+
+    `words`: one after the other, of all g. Two slots of a row share a Philox block.
+    """
+    key0, key1, filled = np.uint64(k0), np.uint64(k1), 0
+    if num_slots == 1:  # a word a row: note the rows first, then one loop for all of them
+        for group in range(first_rows.size):
+            for offset in range(counts[U64(group)]):
+                words[U64(filled)] = np.uint64(first_rows[U64(group)] + offset)
+                filled += 1
+        for index in range(filled):
+            row = words[U64(index)]
+            x0, x1, _, _ = philox_block(row & _U64_LOW, row >> _U64_32, U64(0), U64(0), key0, key1)
+            words[U64(index)] = (x1 << _U64_32) | x0
+        return
+    for group in range(first_rows.size):
+        for offset in range(counts[U64(group)]):
+            row = np.uint64(first_rows[U64(group)] + offset)
+            low, high = row & _U64_LOW, row >> _U64_32
+            for pair in range(num_slots >> 1):
+                x0, x1, x2, x3 = philox_block(low, high, U64(pair), U64(0), key0, key1)
+                words[U64(filled + 2 * pair)] = (x1 << _U64_32) | x0
+                words[U64(filled + 2 * pair + 1)] = (x3 << _U64_32) | x2
+            if num_slots & 1:
+                words[U64(filled + num_slots - 1)] = word(
+                    k0, k1, first_rows[U64(group)] + offset, num_slots - 1, 0
+                )
+            filled += num_slots
 
 
 @kernel

@@ -21,6 +21,7 @@ from recneg.keys import (
     as_key,
     bounded,
     bounded_wide,
+    fill_words,
     philox,
     philox_torch,
     random_bits,
@@ -115,6 +116,20 @@ def test_arrays_equal_single_words_and_torch() -> None:
     same = random_bits_torch(9, *tensors).numpy().view(np.uint64)
     np.testing.assert_array_equal(same, bits)
     assert len(np.unique(bits)) == bits.size
+
+
+@given(
+    words64,
+    st.lists(st.tuples(st.integers(0, 2**63 - 9), st.integers(0, 9)), max_size=5),
+    st.integers(1, 19),
+)
+def test_words_of_groups_of_rows(key: int, groups: list[tuple[int, int]], slots: int) -> None:
+    firsts, counts = (np.array([group[n] for group in groups], np.int64) for n in range(2))
+    rows = np.concatenate([first + np.arange(count) for first, count in groups] + [counts[:0]])
+    words = np.empty(rows.size * slots, np.uint64)
+    fill_words(*Key(key).words, firsts, counts, slots, words)
+    expected = random_bits(key, rows[:, None], np.arange(slots))
+    np.testing.assert_array_equal(words.reshape(-1, slots), expected)
 
 
 def test_an_independent_library_agrees() -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from recneg.jit import kernel
+from recneg.jit import kernel, kernel_fast
 from recneg.losses import kinds
 from recneg.losses.base import Loss
 from recneg.losses.checks import check_between
 from recneg.losses.rows import Rows
-from recneg.losses.scalars import count_kept, weight_at
+from recneg.losses.scalars import count_kept
 from recneg.mining.candidates import check_number
 
 if TYPE_CHECKING:
@@ -59,14 +59,27 @@ def mean_excess(
 ) -> float:
     """Return the term of the negatives, ``weight mean_j max(0, s_j - margin)``; fill its slopes."""
     share = parameters[1] / max(count_kept(weights, negatives.size), 1.0)
+    if weights.size == 0:
+        return _excess(share, parameters[0], negatives, gradients)
     total = 0.0
     for j in range(negatives.size):
         excess = np.float64(negatives[j]) - parameters[0]
-        slope = share * weight_at(weights, j) if excess > 0.0 else 0.0
+        slope = share * weights[j] if excess > 0.0 else 0.0
         gradients[j] = slope
         if slope != 0.0:  # a masked score may be infinite
             total += slope * excess
     return total
+
+
+@kernel_fast
+def _excess(share: float, margin: float, negatives: Any, gradients: Any) -> float:
+    """Do the same without weights, in vector instructions."""
+    total = 0.0
+    for j in range(negatives.size):
+        excess = np.float64(negatives[j]) - margin
+        gradients[j] = share if excess > 0.0 else 0.0
+        total += excess if excess > 0.0 else 0.0
+    return share * total
 
 
 @kernel

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recneg.jit import kernel
-from recneg.keys import bounded, bounded_wide, philox, rejected, word
+from recneg.keys import bounded, bounded_wide, fill_words, rejected, word
 from recneg.samplers.law import UNIFORM, Law
 
 __all__ = ["draw_groups", "draw_items", "draw_rows", "log_prob_pairs"]
@@ -28,30 +28,6 @@ DRAWS_AT_ONCE = 2048
 """Draws whose scratch memory, 32 KB, stays in the first cache."""
 
 U = np.uint64  # indices of this type spare Numba's check for negative ones
-_32 = np.uint64(32)
-
-
-@kernel
-def fill_words(
-    k0: np.uint32,
-    k1: np.uint32,
-    first_rows: NDArray[np.int64],
-    counts: NDArray[np.int64],
-    num_slots: int,
-    words: NDArray[np.uint64],
-) -> None:
-    """Fill the attempt-0 words of all groups; two slots of a row share a Philox block."""
-    filled = 0
-    for group in range(first_rows.size):
-        for offset in range(counts[U(group)]):
-            row = np.uint64(first_rows[U(group)] + offset)
-            low, high = np.uint32(row), np.uint32(row >> _32)
-            for slot in range(0, num_slots, 2):
-                x0, x1, x2, x3 = philox(low, high, np.uint32(slot >> 1), np.uint32(0), k0, k1)
-                words[U(filled)] = (np.uint64(x1) << _32) | np.uint64(x0)
-                if slot + 1 < num_slots:
-                    words[U(filled + 1)] = (np.uint64(x3) << _32) | np.uint64(x2)
-                filled += min(num_slots - slot, 2)
 
 
 @kernel

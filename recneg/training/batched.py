@@ -225,7 +225,8 @@ class BatchedEngine:
             Table(items, of_items, cosine=cosine, threads=self.threads),
         )
         decays = options.item_regularization > 0 and options.regularized == "rows"
-        self._pair[1].counts_idle = decays or options.optimizer.num_moments > 1
+        lazy = options.optimizer.num_moments > 1 and not options.optimizer.dense
+        self._pair[1].counts_idle = decays or lazy
         return self._pair
 
     def epoch(self, state: TrainingState) -> Epoch:

@@ -243,28 +243,36 @@ def _score_groups(
                 summed[:] = np.float32(0.0)
                 masked = all_weights.size > 0
                 for slot in range(n):
-                    item = negatives[place, slot]
-                    score = np.float32(0.0)
-                    if item < 0:
-                        masked = True
-                        kept[slot] = np.float32(0.0)
-                    else:
-                        kept[slot] = np.float32(1.0)
-                        if all_weights.size > 0:
-                            kept[slot] = all_weights[place, slot]
-                        if whose == BATCH:
-                            score = table[g, slot]
-                        else:
-                            for f in range(items.shape[1]):
-                                score += vectors[g, f] * items[item, f]
-                        if log_q.size > 0:
-                            score -= temperature32 * log_q[place, slot]
-                    scores[slot] = score
+                    masked |= negatives[place, slot] < 0
                 if whose == BATCH:
+                    for slot in range(n):
+                        scores[slot], kept[slot] = table[g, slot], np.float32(1.0)
                     hits = _mask_seen(
                         g, users, seen_indptr, seen_items, pool, pool_order, kept, 0.0
                     )
                     masked = masked or hits > 0
+                elif not masked:
+                    for slot in range(n):
+                        item = negatives[place, slot]
+                        score = np.float32(0.0)
+                        for f in range(items.shape[1]):
+                            score += vectors[g, f] * items[item, f]
+                        scores[slot] = score
+                else:
+                    for slot in range(n):
+                        item = negatives[place, slot]
+                        kept[slot] = np.float32(item >= 0)
+                        score = np.float32(0.0)
+                        if item >= 0:
+                            for f in range(items.shape[1]):
+                                score += vectors[g, f] * items[item, f]
+                            if all_weights.size > 0:
+                                kept[slot] = all_weights[place, slot]
+                        scores[slot] = score
+                if log_q.size > 0:
+                    for slot in range(n):
+                        if not masked or kept[slot] != np.float32(0.0):
+                            scores[slot] -= temperature32 * log_q[place, slot]
             positive_item = positives[r]
             positive = np.float32(0.0)
             for f in range(items.shape[1]):

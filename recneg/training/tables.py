@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 
 from recneg.jit import kernel_fast
 from recneg.parallel import map_tasks
-from recneg.training.optimizers import Optimizer, move_rows
+from recneg.training.optimizers import ADAM, IDLE, MOVE, STAY, Optimizer, move_rows
 
 __all__ = ["Penalty", "Table", "unit_rows"]
 
 SMALLEST_NORM = 1e-12
 """Norms are at least this, as in torch's `normalize`."""
+
+ROWS_AT_ONCE = 256
+"""Rows that a step moves before it looks at them again: with moments some 300 KB at 64 columns."""
 
 Matrix = NDArray[np.float32]
 
@@ -55,9 +58,10 @@ class Table:
     ) -> None:
         self.values, self.moments, self.frozen, self.threads = values, moments, frozen, threads
         self.cosine, self._by_scored = cosine, cosine and not raw
+        self._idle_decay = 0.0
         self.counts_idle = True
         """Whether rows that a batch has without a gradient count as touched. Their penalty and the
-        moments of lazy Adam need it; other steps leave them as they are."""
+        moments of lazy Adam need it; other steps do the same to all rows without one."""
         self.scored = unit_rows(values) if cosine else values
         """What scores are made of: the rows, or copies of length 1."""
         self.gradients = np.zeros((threads, *values.shape), np.float32)
@@ -84,10 +88,14 @@ class Table:
         """
         decay, where = penalty
         everywhere = where == EVERY and decay > 0
+        unmet = MOVE if everywhere else STAY
+        if optimizer.code == ADAM and optimizer.dense | everywhere:
+            unmet = MOVE if everywhere and self.frozen >= 0 else IDLE
+        self._idle_decay = decay if everywhere else 0.0
 
         def finish(part: int) -> float:
             return _finish(
-                *self._bounds(part), scale, decay, everywhere, optimizer.dense, self.frozen,
+                *self._bounds(part), scale, decay, self._idle_decay, unmet, self.frozen,
                 self._by_scored, self.values, self.scored, self.gradients, self.touched,
             )  # fmt: skip
 
@@ -108,11 +116,11 @@ class Table:
 
         def move(part: int) -> None:
             start, stop = self._bounds(part)
-            move_rows(
-                start, stop, optimizer.code, optimizer.parameters, rate, step, shrink, self.values,
-                self.gradients[0], self.touched[0], *self.moments,
+            _step(
+                start, stop, optimizer.code, optimizer.parameters, rate, step, shrink,
+                self._idle_decay, self.cosine, self.values, self.scored, self.gradients[0],
+                self.touched[0], *self.moments,
             )  # fmt: skip
-            _clear(start, stop, self.cosine, self.values, self.scored, self.gradients, self.touched)
 
         map_tasks(move, self.threads, self.threads)
 
@@ -144,8 +152,8 @@ def _finish(
     stop: int,
     scale: float,
     decay: float,
-    everywhere: bool,
-    dense: bool,
+    idle_decay: float,
+    unmet: int,
     frozen: int,
     cosine: bool,
     values: Matrix,
@@ -153,7 +161,10 @@ def _finish(
     gradients: NDArray[np.float32],
     touched: NDArray[np.uint8],
 ) -> float:
-    """Leave the whole gradient of each row that is to move in lane 0, and mark the row there."""
+    """Leave the whole gradient of each row in lane 0, and what the step does with the row.
+
+    `unmet`: what it does with the rows that no lane has a gradient of.
+    """
     columns = values.shape[1]
     scale32, decay32 = np.float32(scale), np.float32(decay)
     total = 0.0
@@ -167,10 +178,14 @@ def _finish(
                         gradients[0, row, f] += gradients[lane, row, f]
                         gradients[lane, row, f] = np.float32(0.0)
                     touched[lane, row] = 0
-        if not (met or everywhere):
-            touched[0, row] = dense
+        touched[0, row] = MOVE if met else unmet
+        added = np.float32(0.0)
+        if touched[0, row] == IDLE and idle_decay > 0:
+            for f in range(columns):
+                added += (decay32 * values[row, f]) * (decay32 * values[row, f])
+        if touched[0, row] != MOVE:
+            total += np.float64(added)
             continue
-        touched[0, row] = 1
         along, squares = np.float32(0.0), np.float32(0.0)
         factor = scale32
         if cosine:
@@ -178,7 +193,6 @@ def _finish(
                 along += gradients[0, row, f] * scored[row, f]
                 squares += values[row, f] * values[row, f]
             factor = scale32 / max(np.sqrt(squares), np.float32(SMALLEST_NORM))
-        added = np.float32(0.0)
         for f in range(columns):
             slope = factor * gradients[0, row, f]
             if cosine:
@@ -194,23 +208,52 @@ def _finish(
 
 
 @kernel_fast
+def _step(
+    start: int,
+    stop: int,
+    code: int,
+    parameters: tuple[float, float, float],
+    rate: float,
+    step: int,
+    shrink: float,
+    idle_decay: float,
+    cosine: bool,
+    values: Matrix,
+    scored: Matrix,
+    gradients: Matrix,
+    touched: NDArray[np.uint8],
+    first: Matrix,
+    second: Matrix,
+) -> None:
+    """Move the rows, forget their gradients and renew what is scored, while a cache has them."""
+    for begin in range(start, stop, ROWS_AT_ONCE):
+        end = min(begin + ROWS_AT_ONCE, stop)
+        move_rows(
+            begin, end, code, parameters, rate, step, shrink, idle_decay, values, gradients,
+            touched, first, second,
+        )  # fmt: skip
+        _clear(begin, end, cosine, values, scored, gradients, touched)
+
+
+@kernel_fast
 def _clear(
     start: int,
     stop: int,
     cosine: bool,
     values: Matrix,
     scored: Matrix,
-    gradients: NDArray[np.float32],
+    gradients: Matrix,
     touched: NDArray[np.uint8],
 ) -> None:
     """Forget the gradients of the rows that moved, and renew what is scored of them."""
     columns = values.shape[1]
     for row in range(start, stop):
-        if touched[0, row] == 0:
+        if touched[row] == STAY:
             continue
-        touched[0, row] = 0
-        for f in range(columns):
-            gradients[0, row, f] = np.float32(0.0)
+        if touched[row] == MOVE:
+            for f in range(columns):
+                gradients[row, f] = np.float32(0.0)
+        touched[row] = STAY
         if cosine:
             squares = np.float32(0.0)
             for f in range(columns):

@@ -210,7 +210,7 @@ class _Part:
                 move_rows(
                     min(part * size, len(values)), min((part + 1) * size, len(values)),
                     self._optimizer.code, self._optimizer.parameters, rate, step, shrink,
-                    values, slopes, self._every, *self._arrays,
+                    0.0, values, slopes, self._every, *self._arrays,
                 )  # fmt: skip
 
             map_tasks(move, threads, threads)
