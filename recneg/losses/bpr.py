@@ -6,14 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from recneg.jit import inlined, kernel
 from recneg.losses import kinds
 from recneg.losses.base import Loss
 from recneg.losses.checks import check_choice
 from recneg.losses.rows import Rows, log_sigmoid
-from recneg.losses.scalars import count_kept, softplus, weight_at
+from recneg.losses.scalars import count_kept, multiply, softplus_sum
 
 if TYPE_CHECKING:
     import torch
@@ -74,14 +72,6 @@ def bpr_row(
     share = 1.0
     if parameters[0] > 0:
         share /= max(count_kept(weights, negatives.size), 1.0)
-    loss = up = 0.0
-    for j in range(negatives.size):
-        weight = weight_at(weights, j) * share
-        gradients[j] = 0.0
-        if weight != 0.0:
-            gap = np.float64(negatives[j]) - positive
-            slope = weight * bpr_weight(-gap)
-            loss += weight * softplus(gap)
-            up += slope
-            gradients[j] = slope
-    return loss, -up
+    total, steep = softplus_sum(negatives, positive, weights, True, gradients)
+    multiply(gradients, share)
+    return share * total, -share * steep

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from recneg.jit import kernel
+from recneg.jit import kernel, kernel_fast
 from recneg.losses import kinds
 from recneg.losses.base import Loss
 from recneg.losses.checks import check_between
+from recneg.losses.elementary import exp_below
 from recneg.losses.rows import Rows, log_sigmoid
-from recneg.losses.scalars import sigmoid, softmax_row, softplus, weight_at
+from recneg.losses.scalars import highest_of, softmax_row
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +49,9 @@ class BPRMaxLoss(Loss):
     def _losses(self, rows: Rows) -> torch.Tensor:
         log_weights = rows.negative - rows.log_sum_exp(rows.negative)[..., None]
         gain = rows.log_sum_exp(log_weights + log_sigmoid(-rows.gaps))
-        penalty = rows.total(log_weights.exp() * rows.negative**2)
+        # not the exponentials of the logarithms, which large scores leave few right digits
+        weights = rows.filled(rows.negative, -float("inf")).softmax(-1)
+        penalty = rows.total(weights * rows.negative**2)
         return rows.compared(self.regularization * penalty - gain)
 
 
@@ -61,32 +64,64 @@ def bpr_max_row(
     gradients: Any,
 ) -> tuple[float, float]:
     """Fill d loss / d s_j; return the loss and d loss / d s_pos."""
-    penalty = parameters[0]
-    total = softmax_row(negatives, 0.0, 1.0, weights, gradients)  # masked ones are 0
-    if total == -np.inf:
+    highest = np.float64(highest_of(negatives, weights))
+    if highest == -np.inf:
+        gradients[:] = 0.0
         return 0.0, 0.0
-    square, top = 0.0, -np.inf
+    total = softmax_row(negatives, 0.0, 1.0, weights, gradients)
+    top = min(highest, positive)  # what s_j + ln sigmoid(s_pos - s_j) is next to, at most
+    mass, up, square = _gain(positive, top, negatives, weights, gradients)
+    _fill_slopes(positive, top, mass, parameters[0], square, negatives, weights, gradients)
+    return total - top - math.log(mass) + parameters[0] * square, -up / mass
+
+
+@kernel_fast
+def _gain(
+    positive: float, top: float, negatives: Any, weights: Any, shares: Any
+) -> tuple[float, float, float]:
+    """Return sums over the negatives: of ``g_j = exp(s_j - top) sigmoid(s_pos - s_j)``, of
+    ``g_j sigmoid(s_j - s_pos)``, and of ``w_j s_j^2``, with w the softmax in `shares`.
+    """
+    own, peak = negatives.dtype.type(positive), negatives.dtype.type(top)
+    zero, one = negatives.dtype.type(0.0), negatives.dtype.type(1.0)
+    mass, up, square = 0.0, 0.0, 0.0
     for j in range(negatives.size):
-        if weight_at(weights, j) != 0.0:
-            score = np.float64(negatives[j])
-            square += math.exp(score - total) * score**2
-            top = max(top, score - softplus(score - positive))
-    mass = 0.0
+        score = negatives[j]
+        small = exp_below(-abs(score - own))
+        gain = exp_below(min(min(score, own) - peak, zero)) / (one + small)
+        above = (one if score >= own else small) / (one + small)
+        squared = shares[j] * score * score
+        if weights.size > 0 and weights[j] == 0.0:
+            gain, above, squared = zero, zero, zero
+        mass += np.float64(gain)
+        up += np.float64(gain * above)
+        square += np.float64(squared)
+    return mass, up, square
+
+
+@kernel_fast
+def _fill_slopes(
+    positive: float,
+    top: float,
+    mass: float,
+    penalty: float,
+    square: float,
+    negatives: Any,
+    weights: Any,
+    shares: Any,
+) -> None:
+    """Replace the softmax in `shares` by the derivatives of the loss."""
+    own, peak = negatives.dtype.type(positive), negatives.dtype.type(top)
+    zero, one = negatives.dtype.type(0.0), negatives.dtype.type(1.0)
+    inverse, middle = negatives.dtype.type(1.0 / mass), negatives.dtype.type(square)
+    strength, two = negatives.dtype.type(penalty), negatives.dtype.type(2.0)
     for j in range(negatives.size):
-        if weight_at(weights, j) != 0.0:
-            score = np.float64(negatives[j])
-            mass += math.exp(score - softplus(score - positive) - top)
-    gain = top + math.log(mass)
-    up = 0.0
-    for j in range(negatives.size):
-        if weight_at(weights, j) != 0.0:
-            score = np.float64(negatives[j])
-            weight = math.exp(score - total)
-            share = math.exp(score - softplus(score - positive) - gain)
-            up += share * sigmoid(score - positive)
-            gradients[j] = (
-                weight
-                - share * sigmoid(positive - score)
-                + penalty * weight * (2.0 * score + score**2 - square)
-            )
-    return total - gain + penalty * square, -up
+        score = negatives[j]
+        small = exp_below(-abs(score - own))
+        gain = exp_below(min(min(score, own) - peak, zero)) / (one + small)
+        below = (small if score >= own else one) / (one + small)
+        slope = shares[j] * (one + strength * (score * (two + score) - middle))
+        slope -= inverse * gain * below
+        if weights.size > 0 and weights[j] == 0.0:
+            slope = zero
+        shares[j] = slope

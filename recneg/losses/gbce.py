@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from recneg.jit import kernel
 from recneg.losses import kinds
 from recneg.losses.base import Loss
 from recneg.losses.rows import Rows, log_sigmoid
-from recneg.losses.scalars import count_kept, sigmoid, softplus, weight_at
+from recneg.losses.scalars import count_kept, multiply, sigmoid, softplus, softplus_sum
 from recneg.mining.candidates import check_count, check_number
 
 if TYPE_CHECKING:
@@ -74,11 +72,7 @@ def gbce_row(
     count = count_kept(weights, negatives.size)
     power = 1.0 - parameters[1] * (1.0 - min(count / (parameters[0] - 1.0), 1.0))
     share = 1.0 / (count + 1.0)
-    loss = power * share * softplus(-positive)
-    for j in range(negatives.size):
-        gradients[j] = 0.0
-        if weight_at(weights, j) != 0.0:
-            score = np.float64(negatives[j])
-            loss += share * softplus(score)
-            gradients[j] = share * sigmoid(score)
+    total, _ = softplus_sum(negatives, 0.0, weights, False, gradients)
+    multiply(gradients, share)
+    loss = share * (power * softplus(-positive) + total)
     return loss, -power * share * sigmoid(-positive)

@@ -12,7 +12,7 @@ from recneg.losses import kinds
 from recneg.losses.base import Loss
 from recneg.losses.checks import check_between, check_choice
 from recneg.losses.rows import Rows, log_sigmoid
-from recneg.losses.scalars import count_kept, sigmoid, softplus, weight_at
+from recneg.losses.scalars import count_kept, multiply, sigmoid, softplus, softplus_sum, weight_at
 
 if TYPE_CHECKING:
     import torch
@@ -96,15 +96,9 @@ def logistic_row(
     share = 1.0
     if parameters[0] > 0:
         share /= max(count_kept(weights, negatives.size), 1.0)
-    loss = softplus(-positive)
-    for j in range(negatives.size):
-        weight = weight_at(weights, j) * share
-        gradients[j] = 0.0
-        if weight != 0.0:
-            score = np.float64(negatives[j])
-            loss += weight * softplus(score)
-            gradients[j] = weight * sigmoid(score)
-    return loss, -sigmoid(-positive)
+    total, _ = softplus_sum(negatives, 0.0, weights, True, gradients)
+    multiply(gradients, share)
+    return softplus(-positive) + share * total, -sigmoid(-positive)
 
 
 @kernel

@@ -6,12 +6,21 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import types
-from numba.extending import overload
 
 from recneg.jit import inlined, kernel, kernel_fast
+from recneg.losses.elementary import exp_below, log1p_share
 
-__all__ = ["count_kept", "sigmoid", "softmax_row", "softplus", "weight_at"]
+__all__ = [
+    "count_kept",
+    "exponentials",
+    "highest_of",
+    "multiply",
+    "sigmoid",
+    "softmax_row",
+    "softplus",
+    "softplus_sum",
+    "weight_at",
+]
 
 
 @inlined
@@ -36,36 +45,6 @@ def weight_at(weights: Any, j: Any) -> Any:
 def count_kept(weights: Any, size: Any) -> Any:
     """Return how many of `size` negatives are not masked, as a float64."""
     return np.float64(size if weights.size == 0 else np.count_nonzero(weights))
-
-
-@kernel_fast
-def _exponentials_float32(scores: Any, highest: Any, scale: Any, out: Any) -> float:
-    total = np.float32(0.0)
-    for j in range(scores.size):
-        t = max(scale * (scores[j] - highest), np.float32(-87.0))
-        n = np.floor(t * np.float32(1.44269504) + np.float32(0.5))
-        r = t - n * np.float32(0.693359375) + n * np.float32(2.12194440e-4)
-        p = np.float32(1.9875691500e-4)
-        p = p * r + np.float32(1.3981999507e-3)
-        p = p * r + np.float32(8.3334519073e-3)
-        p = p * r + np.float32(4.1665795894e-2)
-        p = p * r + np.float32(1.6666665459e-1)
-        p = p * r + np.float32(5.0000001201e-1)
-        p = p * r * r + r + np.float32(1.0)
-        power = np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32)
-        out[j] = p * power
-        total += out[j]
-    return float(total)
-
-
-@kernel_fast
-def _sum_unmasked(weights: Any, out: Any) -> float:
-    total = np.float32(0.0)
-    for j in range(out.size):
-        term = out[j] if weights[j] != 0.0 else np.float32(0.0)
-        out[j] = term
-        total += term
-    return float(total)
 
 
 @kernel
@@ -100,47 +79,65 @@ def highest_of(scores: Any, weights: Any) -> Any:
 def softmax_row(scores: Any, shift: float, scale: float, weights: Any, out: Any) -> float:
     """Fill `out` with the softmax of ``scale * (scores - shift)``; return the log-sum-exp.
 
-    Masked entries get 0; without any other the result is -inf. Of float32 scores the exponentials
-    are those of `exponentials_float32`.
+    Masked entries get 0; without any other the result is -inf.
     """
     highest = np.float64(highest_of(scores, weights))
     if highest == -np.inf:
         out[:] = 0.0
         return -np.inf
     total = exponentials(scores, highest, scale, weights, out)
-    inverse = 1.0 / total
-    for j in range(scores.size):
-        out[j] *= inverse
+    multiply(out, 1.0 / total)
     return float(scale * (highest - shift) + math.log(total))
 
 
-def exponentials(scores: Any, highest: Any, scale: Any, weights: Any, out: Any) -> Any:
-    """Fill `out` with ``exp(scale * (scores - highest))``, 0 if masked; return their sum."""
-    raise NotImplementedError  # compiled code has one form for each dtype
+@kernel_fast
+def exponentials(scores: Any, highest: Any, scale: Any, weights: Any, out: Any) -> float:
+    """Fill `out` with ``exp(scale * (scores - highest))``, 0 if masked; return their sum.
 
-
-@overload(exponentials, jit_options={"error_model": "numpy"})
-def _exponentials(scores: Any, highest: Any, scale: Any, weights: Any, out: Any) -> Any:
-    return exponentials_float32 if scores.dtype == types.float32 else exponentials_float64
-
-
-def exponentials_float64(scores: Any, highest: Any, scale: Any, weights: Any, out: Any) -> Any:
-    """Fill `out` by the standard library's function."""
-    total = 0.0
+    Terms of float32 scores do not get smaller below exp(-87).
+    """
+    peak, factor = scores.dtype.type(highest), scores.dtype.type(scale)
+    nothing, total = scores.dtype.type(0.0), 0.0
     for j in range(scores.size):
-        out[j] = 0.0
-        if weight_at(weights, j) != 0.0:
-            term = math.exp(scale * (np.float64(scores[j]) - highest))
-            out[j] = term
-            total += term
+        term = exp_below(min(factor * (scores[j] - peak), nothing))
+        if weights.size > 0 and weights[j] == 0.0:
+            term = nothing
+        out[j] = term
+        total += np.float64(term)
     return total
 
 
-def exponentials_float32(scores: Any, highest: Any, scale: Any, weights: Any, out: Any) -> Any:
-    """Fill `out` in vector instructions, ten times as fast; a term is right to 2e-6 of itself.
+@kernel_fast
+def softplus_sum(
+    scores: Any, shift: float, weights: Any, weighted: bool, slopes: Any
+) -> tuple[float, float]:
+    """Return ``sum_j w_j softplus(s_j - shift)`` and the sum of its slopes, which are filled in.
 
-    ``exp(t) = 2**n exp(r)`` with n the integer next to ``t / ln 2``; ``exp(r)`` is a polynomial of
-    the fifth degree (Cephes), 2**n is made of bits. Below exp(-87) terms do not get smaller.
+    The slopes are ``w_j sigmoid(s_j - shift)``; masked entries get 0. Unless `weighted`, all others
+    weigh 1.
     """
-    total = _exponentials_float32(scores, np.float32(highest), np.float32(scale), out)
-    return total if weights.size == 0 else _sum_unmasked(weights, out)
+    less, zero, one = scores.dtype.type(shift), scores.dtype.type(0.0), scores.dtype.type(1.0)
+    total, steep = 0.0, 0.0
+    for j in range(scores.size):
+        gap = scores[j] - less
+        small = exp_below(-abs(gap))
+        slope = (one if gap >= zero else small) / (one + small)
+        term = max(gap, zero) + log1p_share(small)
+        if weights.size > 0:
+            weight = scores.dtype.type(weights[j])
+            if not weighted:
+                weight = one if weight != zero else zero
+            slope = slope * weight if weight != zero else zero
+            term = term * weight if weight != zero else zero
+        slopes[j] = slope
+        total += np.float64(term)
+        steep += np.float64(slope)
+    return total, steep
+
+
+@kernel_fast
+def multiply(values: Any, factor: float) -> None:
+    """Multiply all values in place."""
+    factor_of_type = values.dtype.type(factor)
+    for j in range(values.size):
+        values[j] *= factor_of_type
