@@ -81,7 +81,8 @@ class MatrixFactorization(Trainer):
         Subtract ``t (log q + ln n)`` from the score of each of n negatives, t being the loss's
         temperature: softmax losses then estimate their sum over all items.
     dropout : float, default 0.0
-        Chance of each column of a user's vector to be left out of a visit.
+        Chance of each column of a user's vector to be left out of a visit; of cosines after the
+        division by norms, as SimpleX has it: the others grow by ``1 / (1 - dropout)``.
     max_norm : float, optional
         Longest gradient, over both tables, that a step follows unshortened.
     item_bias : bool, default False

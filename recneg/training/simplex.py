@@ -70,6 +70,8 @@ class SimpleX(Trainer):
         Whether items have the same vector in a history as where they are scored.
     loss : Loss, default CosineContrastiveLoss()
     optimizer : Optimizer, default Adam(1e-4)
+    schedule : {"constant", "cosine"}
+        As in `MatrixFactorization`; published runs have a constant rate and a plateau factor.
     learning_rate_decay : float, default 1.0
         Factor on the learning rate after every epoch.
     plateau_factor : float, default 0.1
@@ -84,8 +86,8 @@ class SimpleX(Trainer):
     sampler : Sampler, callable, Adaptive or PerBatch, default Uniform
     mining : Miner, optional
     dropout : float, default 0.1
-        Chance of each column of a user's vector to be left out of a visit. For gamma below 1 it
-        comes after the division by norms, as published; in matrix factorization, before.
+        Chance of each column of a user's vector to be left out of a visit, after the division by
+        norms, as published.
     max_norm : float, optional, default 10
         Longest gradient, over all weights, that a step follows unshortened.
     item_bias : bool, default False
@@ -129,6 +131,7 @@ class SimpleX(Trainer):
         shared_history: bool = True,
         loss: Loss | None = None,
         optimizer: Optimizer | None = None,
+        schedule: str = "constant",
         learning_rate_decay: float = 1.0,
         plateau_factor: float = 0.1,
         regularization: float = 1e-7,
@@ -169,7 +172,7 @@ class SimpleX(Trainer):
             score="cosine",
             optimizer=optimizer,
             user_optimizer=optimizer,
-            schedule="constant",
+            schedule=schedule,
             learning_rate_decay=learning_rate_decay,
             plateau_factor=plateau_factor,
             user_regularization=regularization,

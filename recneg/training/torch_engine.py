@@ -95,12 +95,12 @@ class TorchEngine:
         own_users = users.values[user_rows].requires_grad_()
         own_items = items.values[item_rows].requires_grad_()
         vectors = own_users[group_places]
-        if masks.size:
-            vectors = vectors * torch.from_numpy(masks).to(self.device)
         factors = own_items
         if options.score == "cosine":
             vectors = normalize(vectors, eps=SMALLEST_NORM)
             factors = normalize(factors, eps=SMALLEST_NORM)
+        if masks.size:
+            vectors = vectors * torch.from_numpy(masks).to(self.device)
         places = torch.zeros(len(items.values), dtype=torch.int64, device=self.device)
         places[item_rows] = torch.arange(len(item_rows), device=self.device)
         losses, totals = batch_losses(self.plan.loss, batch, vectors, factors, places)

@@ -34,7 +34,7 @@ class UserVectors:
     groups : numpy.ndarray of int64, shape (num_groups,)
         The user of each group.
     masks : numpy.ndarray of float32, shape (num_groups, columns), or empty
-        Multiply the rows before they are scored.
+        Multiply the vectors that are scored; cosines are divided by norms first, as SimpleX does.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class UserVectors:
         """Add gradients by the vectors to those of the user table's rows."""
         users = self._users
         _scatter(
-            self._groups, by_vector, self._masks, users.cosine, self.vectors, self._norms,
+            self._groups, by_vector, self._masks, users.cosine, users.values, self._norms,
             users.gradients[0], users.touched[0],
         )  # fmt: skip
 
@@ -85,20 +85,18 @@ def _gather(
 ) -> None:
     for g in range(groups.size):
         user = groups[g]
-        for f in range(values.shape[1]):
-            vectors[g, f] = values[user, f]
-        if masks.size > 0:
-            for f in range(values.shape[1]):
-                vectors[g, f] *= masks[g, f]
         norms[g] = np.float32(1.0)
         if cosine:
             squares = np.float32(0.0)
             for f in range(values.shape[1]):
-                squares += vectors[g, f] * vectors[g, f]
+                squares += values[user, f] * values[user, f]
             norms[g] = max(np.sqrt(squares), np.float32(SMALLEST_NORM))
-            inverse = np.float32(1.0) / norms[g]
+        inverse = np.float32(1.0) / norms[g]
+        for f in range(values.shape[1]):
+            vectors[g, f] = inverse * values[user, f]
+        if masks.size > 0:
             for f in range(values.shape[1]):
-                vectors[g, f] *= inverse
+                vectors[g, f] *= masks[g, f]
 
 
 @kernel_fast
@@ -107,7 +105,7 @@ def _scatter(
     by_vector: Matrix,
     masks: Matrix,
     cosine: bool,
-    vectors: Matrix,
+    values: Matrix,
     norms: NDArray[np.float32],
     gradients: Matrix,
     touched: NDArray[np.uint8],
@@ -118,15 +116,15 @@ def _scatter(
         touched[user] = 1
         for f in range(row.size):
             row[f] = by_vector[g, f]
-        if cosine:
-            along = np.float32(0.0)
-            for f in range(row.size):
-                along += row[f] * vectors[g, f]
-            inverse = np.float32(1.0) / norms[g]
-            for f in range(row.size):
-                row[f] = inverse * (row[f] - along * vectors[g, f])
         if masks.size > 0:
             for f in range(row.size):
                 row[f] *= masks[g, f]
+        if cosine:
+            along, inverse = np.float32(0.0), np.float32(1.0) / norms[g]
+            for f in range(row.size):
+                along += row[f] * values[user, f]
+            along *= inverse * inverse
+            for f in range(row.size):
+                row[f] = inverse * (row[f] - along * values[user, f])
         for f in range(row.size):
             gradients[user, f] += row[f]
