@@ -23,7 +23,6 @@ import resource
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -31,6 +30,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from recording import RESULTS, Table, environment, write
+from session_plots import plot_cost, plot_curve, plot_orderings
 
 from recneg.datasets import load_sequences
 from recneg.evaluation import NextItemEvaluation, evaluate_next_item
@@ -41,6 +41,8 @@ from recneg.sequences import Sequences
 from recneg.training import TRON, Adam, Epoch
 
 Options = dict[str, Any]
+
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
 PUBLISHED = {  # Recall@20, MRR@20
     "diginetica": {"SR-GNN": (0.5073, 0.1759)},
@@ -123,8 +125,11 @@ def trained(
     scratch: Path,
     hours: float,
 ) -> tuple[TRON, list[Epoch]]:
-    """Fit, going on from `scratch`; return the best model on validation data, and the curve."""
-    best, started = scratch.with_suffix(".best"), time.perf_counter()
+    """Fit, going on from `scratch`; return the best model on validation data, and the curve.
+
+    It ends at the first evaluation after `hours`, which count on from an earlier run.
+    """
+    best = scratch.with_suffix(".best")
     curve: list[Epoch] = []
 
     def note(epoch: Epoch) -> None:
@@ -134,7 +139,7 @@ def trained(
             scores = [each.validation for each in curve if each.validation is not None]
             if epoch.validation == max(scores):
                 model.save(best)
-            if time.perf_counter() - started > 3600 * hours:
+            if epoch.seconds > 3600 * hours:
                 raise OutOfTime
 
     model = TRON(**options)
@@ -189,6 +194,7 @@ def run(
         "unseen_targets": result.num_unseen_targets,
         "events": len(result.events),
         "chosen_epoch": chosen,
+        "hours_allowed": hours if np.isfinite(hours) else None,
         "epoch_seconds": epoch_seconds(curve),
         "training_seconds": curve[-1].seconds,
         "curve": [epoch._asdict() for epoch in curve],
@@ -260,6 +266,11 @@ def tabulate(what: str, title: str, names: list[str], settings: Options) -> None
                  str(round(statistics.mean(each["chosen_epoch"] for each in runs))),
                  f"{seconds:.0f}", ratio, str(len(runs))]
             )  # fmt: skip
+        if what == "orderings":
+            plot_orderings(found, names[0], IMAGES / f"session-losses-{data}.png")
+        elif what == "movielens":
+            ndcg = {name: values[1] for name, values in lines.items()}
+            plot_curve(found, ndcg, "NDCG@10, last event but one", IMAGES / "session-movielens.png")
     heads = ["data", "system", *names, "epochs", "s an epoch", "of softmax's", "seeds"]
     found_table = Table(title, heads, rows)
     found_table.show()
@@ -310,18 +321,19 @@ def changed(options: argparse.Namespace) -> Options:
 # -- cost -----------------------------------------------------------------------------------------
 
 
-def step_cost(pool: int, top_k: int, precision: str, threads: int) -> dict[str, float]:
+def step_cost(how: Options, precision: str, threads: int) -> dict[str, float]:
     """Return seconds a step, and MiB at the peak, of what a pool adds to a tiny one."""
     train = load_sequences("diginetica").split.train
     train = train.select(newest_sequences(train, 6400 / len(train)))
-    how = {"precision": precision, "num_threads": threads, "dropout": 0.2, "epochs": 2}
+    how = {"precision": precision, "num_threads": threads, "dropout": 0.2, "epochs": 2} | how
 
     def peak() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
-    TRON(num_negatives=16, top_k=min(top_k, 8), **how | {"epochs": 1}).fit(train, False)
+    few = {"num_negatives": 16, "top_k": min(how.get("top_k", 8), 8), "epochs": 1}
+    TRON(**how | few).fit(train, False)
     before = peak()
-    model = TRON(num_negatives=pool, top_k=top_k, **how).fit(train, False)
+    model = TRON(**how).fit(train, False)
     seconds = model.history[1].seconds - model.history[0].seconds
     return {"seconds": seconds / 50, "peak": peak(), "added": peak() - before}
 
@@ -329,34 +341,58 @@ def step_cost(pool: int, top_k: int, precision: str, threads: int) -> dict[str, 
 def cost(options: argparse.Namespace) -> None:
     """Run ``cost``, each cell in a process of its own, in turns."""
     started, results = environment(), {}
-    cells = [(pool, top_k) for pool in options.pools for top_k in (0, 100)]
+    cells = {
+        f"{pool} top {top_k}": f"dict(num_negatives={pool}, top_k={top_k})"
+        for pool in options.pools
+        for top_k in (0, 100)
+    }
+    cells |= {system: f"sessions.SYSTEMS[{system!r}]" for system in options.systems or SYSTEMS}
     for turn in range(options.turns):
-        for pool, top_k in cells:
+        for name, how in cells.items():
             code = (
                 "import json, sessions; print(json.dumps(sessions.step_cost("
-                f"{pool}, {top_k}, {options.precision!r}, {options.threads})))"
+                f"{how}, {options.precision!r}, {options.threads})))"
             )
             found = subprocess.run(
                 [sys.executable, "-c", code], cwd=Path(__file__).parent, check=True,
                 stdout=subprocess.PIPE, text=True,
             )  # fmt: skip
-            line = json.loads(found.stdout)
-            results.setdefault(f"{pool} top {top_k}", []).append(line)
-            print(turn, pool, top_k, line, flush=True)
-    rows = []
-    for pool in options.pools:
-        plain, top = (results[f"{pool} top {top_k}"] for top_k in (0, 100))
-        times = [min(each["seconds"] for each in part) for part in (plain, top)]
-        rows.append(
-            [f"{pool:,}", *(f"{1000 * each:.0f}" for each in times), f"{times[0] / times[1]:.2f}",
-             *(f"{max(0.0, min(each['added'] for each in part)):.0f}" for part in (plain, top))]
-        )  # fmt: skip
+            results.setdefault(name, []).append(json.loads(found.stdout))
+            print(turn, name, results[name][-1], flush=True)
+
+    def least(name: str, value: str) -> float:
+        return max(0.0, min(each[value] for each in results[name]))
+
+    sides = {"all": 0, "top 100": 100}
+    lines = {
+        label: {
+            side: [scale * least(f"{pool} top {top_k}", value) for pool in options.pools]
+            for side, top_k in sides.items()
+        }
+        for label, value, scale in (("ms a step", "seconds", 1000), ("MiB added", "added", 1))
+    }
+    times, memory = lines.values()
+    rows = [
+        [f"{pool:,}", f"{plain:.0f}", f"{top:.0f}", f"{plain / top:.2f}", f"{more:.0f}",
+         f"{few:.0f}"]
+        for pool, plain, top, more, few in zip(
+            options.pools, *times.values(), *memory.values(), strict=True
+        )
+    ]  # fmt: skip
     heads = ["pool", "ms a step, all", "ms, top 100", "ratio", "MiB added, all", "top 100"]
-    table = Table("A step of 128 sessions of Diginetica, 200 factors", heads, rows)
-    table.show()
+    pools = Table("A step of 128 sessions of Diginetica, 200 factors", heads, rows)
+    whole = least("softmax", "seconds") if "softmax" in results else float("nan")
+    rows = [
+        [name, f"{1000 * least(name, 'seconds'):.0f}", f"{least(name, 'seconds') / whole:.2f}"]
+        for name in options.systems or SYSTEMS
+    ]
+    systems = Table("The same by system", ["system", "ms a step", "of softmax's"], rows)
+    for table in (pools, systems):
+        table.show()
     record = {"environment": started, "settings": vars(options), "results": results}
     notes = [f"fastest of {options.turns} turns; memory beyond that of a pool of 16"]
-    write("sessions-cost", record, [table], notes)
+    write("sessions-cost", record, [pools, systems], notes)
+    plot_cost(options.pools, lines, IMAGES / "session-cost.png")
 
 
 def main() -> None:

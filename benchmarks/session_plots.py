@@ -1,0 +1,86 @@
+"""Plots of benchmarks/sessions.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+__all__ = ["plot_cost", "plot_curve", "plot_orderings"]
+
+Record = dict[str, Any]
+
+
+def plot_orderings(found: dict[str, list[Record]], metric: str, path: Path) -> None:
+    """Draw a line a system, best first: all seeds on test, and seconds of an epoch beside them."""
+    figure, (left, right) = _figure((10, 0.45 * len(found) + 1.4), 1, 2, sharey=True)
+
+    def mean(name: str, value: str) -> float:
+        runs = found[name]
+        return float(sum(_value(run, value) for run in runs) / len(runs))
+
+    names = sorted(found, key=lambda name: mean(name, metric))
+    places = list(range(len(names)))
+    for place, name in zip(places, names, strict=True):
+        scores = [_value(run, metric) for run in found[name]]
+        left.plot([min(scores), max(scores)], [place, place], color="0.8", zorder=1)
+        left.scatter(scores, [place] * len(scores), s=22, color="tab:blue", zorder=2)
+    right.barh(places, [mean(name, "epoch_seconds") for name in names], color="0.7", height=0.5)
+    left.set_yticks(places, names)
+    left.set_xlabel(f"{metric} on test, a dot a seed")
+    right.set_xlabel("seconds an epoch, one thread of a shared machine")
+    for axes in (left, right):
+        axes.grid(axis="x", color="0.93")
+        axes.set_axisbelow(True)
+    _save(figure, path)
+
+
+def plot_cost(pools: list[int], lines: dict[str, dict[str, list[float]]], path: Path) -> None:
+    """Draw time and memory of a step against the size of the pool; `lines`: by axis and name."""
+    figure, parts = _figure((10, 3.6), 1, len(lines))
+    for axes, (label, curves) in zip(parts, lines.items(), strict=True):
+        for name, values in curves.items():
+            axes.plot(pools, values, marker="o", markersize=4, label=name)
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+        axes.set_xlabel("candidates of a batch")
+        axes.set_ylabel(label)
+        axes.grid(color="0.93")
+        axes.legend()
+    _save(figure, path)
+
+
+def plot_curve(
+    found: dict[str, list[Record]], published: dict[str, float], label: str, path: Path
+) -> None:
+    """Draw what validation data showed against hours of training, one line a run."""
+    figure, axes = _figure((7, 3.8), 1, 1)
+    for name, runs in found.items():
+        for run in runs:
+            points = [epoch for epoch in run["curve"] if epoch["validation"] is not None]
+            hours = [epoch["seconds"] / 3600 for epoch in points]
+            validation = [epoch["validation"] for epoch in points]
+            axes.plot(hours, validation, label=f"{name}, seed {run['seed']}")
+    for name, value in published.items():
+        axes.axhline(value, color="0.5", linestyle="--", linewidth=0.8)
+        axes.annotate(f"{name}, on test", (0, value), fontsize=8, va="bottom")
+    axes.set_xlabel("hours of training, on one thread")
+    axes.set_ylabel(label)
+    axes.legend()
+    _save(figure, path)
+
+
+def _value(run: Record, name: str) -> float:
+    return float(run["test"][name] if name in run["test"] else run[name])
+
+
+def _figure(size: tuple[float, float], rows: int, columns: int, **options: Any) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, **options)
+
+
+def _save(figure: Any, path: Path) -> None:
+    figure.savefig(path, dpi=110, format="png", metadata={"Software": None})
