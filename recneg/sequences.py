@@ -13,6 +13,7 @@ from recneg.csr import check_count, check_values, check_vocabulary
 from recneg.errors import InvalidDataError
 from recneg.ids import ID_LIMIT, check_ids, look_up
 from recneg.interactions import Interactions
+from recneg.ragged import flat_positions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +128,7 @@ class Sequences:
     def events_of(self, sequences: ArrayLike) -> NDArray[np.int64]:
         """Return the positions in `items` of all events of `sequences`, one after another."""
         rows = check_ids(sequences, "sequence", self.num_sequences).reshape(-1)
-        return _spans(self.indptr[rows], self.lengths()[rows])
+        return flat_positions(self.indptr[rows], self.lengths()[rows])
 
     def sequence_index(self, raw: ArrayLike) -> NDArray[np.int64]:
         """Return the indices of raw sequence ids; `InvalidIdError` for one that does not occur."""
@@ -215,7 +216,7 @@ class Sequences:
         sequence_ids: NDArray[Any] | None,
     ) -> Sequences:
         """Return the sequences made of `counts` events from `starts`."""
-        events = _spans(starts, counts)
+        events = flat_positions(starts, counts)
         return replace(
             self,
             indptr=np.concatenate((np.zeros(1, np.int64), np.cumsum(counts))),
@@ -502,9 +503,3 @@ def _order(
         return None
     keys = (sequences,) if timestamps is None else (timestamps, sequences)
     return np.lexsort(keys)
-
-
-def _spans(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return ``starts[r], ..., starts[r] + counts[r] - 1`` for each r, one after another."""
-    offsets = np.repeat(starts - np.cumsum(counts) + counts, counts)
-    return offsets + np.arange(offsets.size)
