@@ -8,10 +8,12 @@ from numpy.typing import ArrayLike, NDArray
 from recneg.errors import InvalidDataError
 from recneg.ids import ID_LIMIT, check_ids
 from recneg.jit import kernel
+from recneg.ragged import first_inside
 
 __all__ = [
     "check_count",
     "check_csr",
+    "check_rows",
     "check_values",
     "check_vocabulary",
     "contains_pairs",
@@ -23,30 +25,66 @@ __all__ = [
 
 def check_csr(indptr: NDArray[Any], indices: NDArray[Any], num_items: int) -> None:
     """Raise `InvalidDataError` unless these are sorted unique items per user."""
-    if indptr.dtype != np.int64 or indices.dtype != np.int32:
+    check_rows(indptr, indices, num_items, field="indices", entry="interaction", row="user")
+    fall = first_inside(indptr, indices[1:] <= indices[:-1])
+    if fall is not None:
+        user, place = fall
         raise InvalidDataError(
-            f"indptr must be int64 and indices int32; got {indptr.dtype} and {indices.dtype}"
+            "items must be strictly increasing inside each user; got "
+            f"{indices[place]} after {indices[place - 1]} in user {user}"
         )
-    if (
-        (indptr.ndim, indices.ndim) != (1, 1)
-        or indptr.size < 1
-        or indptr[0] != 0
-        or indptr[-1] != indices.size
-    ):
+
+
+def check_rows(
+    indptr: NDArray[Any],
+    items: NDArray[Any],
+    num_items: int,
+    *,
+    field: str,
+    entry: str,
+    row: str,
+) -> None:
+    """Raise an error unless these are rows of items, one after another.
+
+    Parameters
+    ----------
+    indptr : numpy.ndarray of int64, shape (num_rows + 1,)
+    items : numpy.ndarray of int32, shape (num_entries,)
+    num_items : int
+    field, entry, row : str
+        What errors call the array of items, one of its entries and a row.
+
+    Raises
+    ------
+    InvalidDataError
+        For other dtypes or shapes, index pointers that do not fit, and counts beyond int32.
+    InvalidIdError
+        For an item outside ``[0, num_items)``.
+    """
+    if indptr.dtype != np.int64 or items.dtype != np.int32:
         raise InvalidDataError(
-            f"indptr must run from 0 to the number of interactions, {indices.size}"
+            f"indptr must be int64 and {field} int32; got {indptr.dtype} and {items.dtype}"
+        )
+    if (indptr.ndim, items.ndim) != (1, 1):
+        raise InvalidDataError(
+            f"indptr and {field} must be vectors; got shapes {indptr.shape} and {items.shape}"
+        )
+    ends = [*indptr[:1].tolist(), *indptr[-1:].tolist()]
+    if ends != [0, items.size]:
+        raise InvalidDataError(
+            f"indptr must run from 0 to the number of {entry}s, {items.size}; got the ends {ends}"
         )
     check_count(num_items, "num_items")
-    check_count(indptr.size - 1, "num_users")
-    if np.any(np.diff(indptr) < 0):
-        raise InvalidDataError("indptr must not decrease")
-    if indices.size:
-        check_ids([indices.min(), indices.max()], "item", num_items)
-        rising = np.diff(indices) > 0
-        starts = indptr[1:-1]
-        rising[starts[(starts > 0) & (starts < indices.size)] - 1] = True
-        if not rising.all():
-            raise InvalidDataError("items must be strictly increasing inside each user")
+    check_count(indptr.size - 1, f"num_{row}s")
+    falls = indptr[1:] < indptr[:-1]
+    if falls.any():
+        place = int(np.argmax(falls))
+        raise InvalidDataError(
+            f"indptr must not decrease; got {indptr[place + 1]} after {indptr[place]} "
+            f"in {row} {place}"
+        )
+    if items.size and (items.min() < 0 or items.max() >= num_items):
+        check_ids(items, "item", num_items)
 
 
 def check_vocabulary(ids: NDArray[Any] | None, count: int, name: str) -> None:

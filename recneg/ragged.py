@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["flat_positions"]
+__all__ = ["first_inside", "flat_positions"]
 
 
 def flat_positions(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -27,3 +27,26 @@ def flat_positions(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDAr
     positions = np.repeat(starts - np.cumsum(counts) + counts, counts)
     positions += np.arange(positions.size)
     return positions
+
+
+def first_inside(indptr: NDArray[np.int64], marked: NDArray[np.bool_]) -> tuple[int, int] | None:
+    """Find the first marked pair of neighbours that stand in one row.
+
+    Parameters
+    ----------
+    indptr : numpy.ndarray of int64, shape (num_rows + 1,)
+    marked : numpy.ndarray of bool, shape (num_entries - 1,)
+        For each entry but the last, if it and the next one are marked. Overwritten: pairs in two
+        rows lose their mark.
+
+    Returns
+    -------
+    tuple of int, or None
+        The row and the position of the pair's second entry.
+    """
+    starts = indptr[1:-1]
+    marked[starts[(starts > 0) & (starts <= marked.size)] - 1] = False
+    if not marked.any():
+        return None
+    second = int(np.argmax(marked)) + 1
+    return int(np.searchsorted(indptr, second, side="right")) - 1, second

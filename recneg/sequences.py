@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recneg.csr import check_count, check_values, check_vocabulary
+from recneg.csr import check_count, check_rows, check_values, check_vocabulary
 from recneg.errors import InvalidDataError
 from recneg.ids import ID_LIMIT, check_ids, look_up
 from recneg.interactions import Interactions
-from recneg.ragged import flat_positions
+from recneg.ragged import first_inside, flat_positions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,9 @@ class Sequences:
     item_ids: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
-        _check_ragged(self.indptr, self.items, self.num_items)
+        check_rows(
+            self.indptr, self.items, self.num_items, field="items", entry="event", row="sequence"
+        )
         if self.timestamps is not None:
             _check_times(self.indptr, self.timestamps)
         check_vocabulary(self.sequence_ids, self.num_sequences, "sequence_ids")
@@ -447,38 +449,15 @@ def check_sequences(value: Any, name: str) -> Sequences:
     return value
 
 
-def _check_ragged(indptr: NDArray[Any], items: NDArray[Any], num_items: int) -> None:
-    if indptr.dtype != np.int64 or items.dtype != np.int32:
-        raise InvalidDataError(
-            f"indptr must be int64 and items int32; got {indptr.dtype} and {items.dtype}"
-        )
-    if (
-        (indptr.ndim, items.ndim) != (1, 1)
-        or indptr.size < 1
-        or indptr[0] != 0
-        or indptr[-1] != items.size
-    ):
-        raise InvalidDataError(f"indptr must run from 0 to the number of events, {items.size}")
-    check_count(num_items, "num_items")
-    check_count(indptr.size - 1, "num_sequences")
-    if np.any(np.diff(indptr) < 0):
-        raise InvalidDataError("indptr must not decrease")
-    if items.size:
-        check_ids([items.min(), items.max()], "item", num_items)
-
-
 def _check_times(indptr: NDArray[np.int64], timestamps: NDArray[Any]) -> None:
     if timestamps.dtype != np.int64 or timestamps.shape != (indptr[-1],):
         raise InvalidDataError(
             f"timestamps must be int64 of shape ({indptr[-1]},); "
             f"got {timestamps.dtype} of {timestamps.shape}"
         )
-    falls = timestamps[1:] < timestamps[:-1]
-    starts = indptr[1:-1]
-    falls[starts[(starts > 0) & (starts < timestamps.size)] - 1] = False
-    if falls.any():
-        event = int(np.argmax(falls)) + 1
-        sequence = int(np.searchsorted(indptr, event, side="right")) - 1
+    fall = first_inside(indptr, timestamps[1:] < timestamps[:-1])
+    if fall is not None:
+        sequence, event = fall
         raise InvalidDataError(
             "timestamps must not descend inside a sequence; got "
             f"{timestamps[event]} after {timestamps[event - 1]} in sequence {sequence}"

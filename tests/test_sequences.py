@@ -267,9 +267,9 @@ def test_arrays_are_refused(change, error, message):
     [
         (([0, 2], [1, 1], 2, [5, 4]), "not descend inside a sequence; got 4 after 5 in sequence 0"),
         (([0, 0, 1, 3], [1, 1, 0], 2, [9, 2, 1]), "got 1 after 2 in sequence 2"),
-        (([0, 1], [1, 1], 2), "run from 0 to the number of events, 2"),
-        (([0, 2, 1, 2], [1, 1], 2), "indptr must not decrease"),
-        (([0, 1], [2], 2), r"item ids must lie in \[0, 2\)"),
+        (([0, 1], [1, 1], 2), r"run from 0 to the number of events, 2; got the ends \[0, 1\]"),
+        (([0, 2, 1, 2], [1, 1], 2), "indptr must not decrease; got 1 after 2 in sequence 1"),
+        (([0, 3], [1, 0, 2], 2), r"item ids must lie in \[0, 2\); got 2 at position 2"),
     ],
 )
 def test_the_parts_of_the_class_are_checked(fields, message):
