@@ -112,25 +112,42 @@ def check_count(value: int | None, name: str) -> None:
 
 
 def check_values(values: ArrayLike | None, size: int, name: str, dtype: Any) -> NDArray[Any] | None:
-    """Return a fresh array of `dtype`, after checking shape, kind and that all are finite."""
+    """Return a fresh array of `dtype`, after checking shape, kind and that all are finite.
+
+    For an integer dtype fractions are rounded down, and dates become seconds since 1970.
+    """
     if values is None:
         return None
     array = np.asarray(values)
     if array.shape != (size,):
         raise InvalidDataError(f"{name} must have shape ({size},); got {array.shape}")
+    target = np.dtype(dtype)
+    if array.dtype.kind == "M" and target.kind == "i":
+        missing = np.isnat(array)
+        if missing.any():
+            raise InvalidDataError(
+                f"{name} must be dates or numbers; got NaT at position {int(np.argmax(missing))}"
+            )
+        return array.astype("datetime64[s]").astype(target)
     if array.dtype.kind not in "iufb" and size:
         raise InvalidDataError(
             f"{name} must be numbers; got dtype {array.dtype}, first value {array[0]!r}"
         )
-    limit = float(np.finfo(dtype).max if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max)
-    fits = np.abs(array.astype(np.float64)) <= limit  # false for NaN
+    if target.kind == "i" and np.can_cast(array.dtype, target):
+        return array.astype(target)
+    magnitudes = np.abs(array.astype(np.float64))
+    if target.kind == "f":
+        fits = magnitudes <= float(np.finfo(target).max)  # false for NaN
+    else:
+        fits = magnitudes < float(np.iinfo(target).max)  # rounds up to 2**63, which does not fit
     if not fits.all():
         position = int(np.argmin(fits))
         raise InvalidDataError(
-            f"{name} must be finite {np.dtype(dtype)} numbers; "
-            f"got {array[position]} at position {position}"
+            f"{name} must be finite {target} numbers; got {array[position]} at position {position}"
         )
-    return array.astype(dtype)
+    if target.kind == "i" and array.dtype.kind == "f":
+        array = np.floor(array)
+    return array.astype(target)
 
 
 def merge(

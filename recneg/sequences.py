@@ -277,9 +277,10 @@ class Sequences:
         ----------
         sequences, items : array_like of int, shape (n,)
             0-based indices below 2**31 - 1. Events of one sequence need not stand together.
-        timestamps : array_like of int or float, shape (n,), optional
+        timestamps : array_like of int, float or datetime64, shape (n,), optional
             Order the events of a sequence; events of one time, and all without timestamps, keep
-            the order of the rows. Fractions count for the order and are then cut off.
+            the order of the rows. Dates are kept as seconds since 1970. Fractions count for the
+            order; what is kept is rounded down.
         num_sequences, num_items : int, optional
             Default: one more than the largest index.
         sequence_ids, item_ids : numpy.ndarray, optional
@@ -290,7 +291,7 @@ class Sequences:
         InvalidIdError
             For an id that is not an integer, negative, or not below the count.
         InvalidDataError
-            For lengths that differ, NaN or infinite timestamps, or counts beyond int32.
+            For lengths that differ, missing or infinite timestamps, or counts beyond int32.
         """
         check_count(num_sequences, "num_sequences")
         check_count(num_items, "num_items")

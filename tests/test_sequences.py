@@ -341,8 +341,40 @@ def test_parts_keep_the_ids_of_their_sequences() -> None:
         data.between(1, 3).sequence_index([0])
 
 
-def test_fractions_of_a_second_order_events() -> None:
-    data = Sequences.from_arrays([0, 0, 0], [1, 2, 3], timestamps=[0.9, 0.5, 0.1])
+DATES = ["2014-04-07T10:54:09.868", "2014-04-07T10:54:09.277", "1969-12-31T23:59:59.75"]
+SECONDS = [-1, 1396868049, 1396868049]
+
+
+@pytest.mark.parametrize(
+    ("times", "kept"),
+    [
+        ([0.9, 0.5, 0.1], [0, 0, 0]),
+        ([0.5, 0.25, -0.25], [-1, 0, 0]),
+        (np.array(DATES, "datetime64[ms]"), SECONDS),
+        (np.array(DATES, "datetime64[ns]"), SECONDS),
+        (np.array([2, 1, 0], "datetime64[ns]"), [0, 0, 0]),
+        (np.array(["1970-01-03", "1970-01-02", "1970-01-01"], "datetime64[D]"), [0, 86400, 172800]),
+        ([2**63 - 1, 2**63 - 2, -(2**63)], [-(2**63), 2**63 - 2, 2**63 - 1]),
+        (np.array([2, 1, 0], np.uint64), [0, 1, 2]),
+    ],
+)
+def test_fractions_of_a_second_order_events(times, kept) -> None:
+    data = Sequences.from_arrays([0, 0, 0], [1, 2, 3], timestamps=times)
     assert data.items.tolist() == [3, 2, 1]
     assert data.timestamps is not None
-    assert data.timestamps.tolist() == [0, 0, 0]
+    assert data.timestamps.tolist() == kept
+    assert data.timestamps.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        (np.array(["NaT", "2014-04-07"], "datetime64[s]"), "numbers; got NaT at position 0"),
+        ([1.0, 2.0**63], r"finite int64 numbers; got 9.22\d*e\+18 at position 1"),
+        (np.array([2**63, 0], np.uint64), "finite int64 numbers; got 9223372036854775808"),
+        (["2014-04-07", "2014-04-08"], "timestamps must be numbers; got dtype <U10"),
+    ],
+)
+def test_times_that_do_not_fit_are_refused(times, message):
+    with pytest.raises(InvalidDataError, match=message):
+        Sequences.from_arrays([0, 0], [0, 1], timestamps=times)

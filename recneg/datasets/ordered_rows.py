@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recneg.csr import check_values
 from recneg.datasets.assembling import index_ids, unless_plain
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def sequences_of_rows(rows: pl.DataFrame) -> Sequences:
     """Return the sequences of rows ``user, item, timestamp``, ids in sorted order.
 
     Rows that stand user after user, the oldest first, are taken as they are: beyond the result
-    that costs a few bytes a row.
+    that costs a few bytes a row. Times are treated as by `Sequences.from_arrays`.
     """
     from recneg.sequences import Sequences
 
@@ -31,7 +32,8 @@ def sequences_of_rows(rows: pl.DataFrame) -> Sequences:
     ids = {"sequence_ids": unless_plain(user_ids), "item_ids": unless_plain(item_ids)}
     if _in_order(users, times):
         bounds = np.searchsorted(users, np.arange(len(user_ids) + 1, dtype=np.int32))
-        return Sequences(bounds.astype(np.int64), items, len(item_ids), times.copy(), **ids)
+        whole = check_values(times, times.size, "timestamps", np.int64)
+        return Sequences(bounds.astype(np.int64), items, len(item_ids), whole, **ids)
     return Sequences.from_arrays(
         users,
         items,
@@ -42,7 +44,7 @@ def sequences_of_rows(rows: pl.DataFrame) -> Sequences:
     )
 
 
-def _in_order(users: NDArray[np.int32], times: NDArray[np.int64]) -> bool:
+def _in_order(users: NDArray[np.int32], times: NDArray[Any]) -> bool:
     forward = times[1:] >= times[:-1]
     forward |= users[1:] > users[:-1]
     return bool(forward.all() and np.all(users[1:] >= users[:-1]))

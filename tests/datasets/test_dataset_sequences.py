@@ -229,6 +229,17 @@ def test_rows_in_any_order_give_the_same(rows, in_order):
     assert len(found) == len(expected)
 
 
+@pytest.mark.parametrize("kind", [pl.Int64, pl.Float64, pl.Datetime("ms")])
+def test_rows_may_have_any_kind_of_time(kind):
+    times = pl.Series([250, 750, 100]).cast(kind)
+    rows = pl.DataFrame({"user": [1, 1, 2], "item": [6, 5, 5], "timestamp": times})
+    for frame in (rows, rows.reverse()):
+        found = sequences_of_rows(frame)
+        assert found.to_polars()["item"].to_list() == [6, 5, 5]
+        kept = [0, 0, 0] if kind == pl.Datetime("ms") else [250, 750, 100]
+        assert found.timestamps.tolist() == kept
+
+
 def test_ordered_lists_are_sequences(write_card):
     text = (
         "ordered = true\n[counts]\nusers = 2\nitems = 3\ninteractions = 5\n"
