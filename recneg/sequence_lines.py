@@ -7,11 +7,16 @@ import io
 import zlib
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recneg.errors import InvalidDataError, InvalidIdError
+from recneg.labels import index_labels
+
+if TYPE_CHECKING:
+    import polars as pl
 
 __all__ = ["parse_lines", "read_lines"]
 
@@ -91,19 +96,17 @@ def parse_lines(data: bytes, ids: Literal["integer", "string"], what: str) -> di
                 f"{what}, line {line}: ids must be integers in [0, 2**63) "
                 f"(read labels with ids='string'); got {flat[place]!r}"
             )
-        raw = numbers.to_numpy()
-    else:
-        raw = flat.to_numpy().astype(str)
-    first = np.zeros(raw.size, np.bool_)
+        flat = numbers
+    first = np.zeros(len(flat), np.bool_)
     first[np.cumsum(sizes) - sizes] = True
-    sequence_ids, rows = np.unique(raw[first], return_inverse=True)
+    sequence_ids, rows = _index(flat.filter(pl.Series(first)))
     if sequence_ids.size < rows.size:
         again = int(np.argmax(np.bincount(rows) > 1))
         raise InvalidDataError(
             f"{what} must have one line a sequence; {sequence_ids[again]!r} has two, "
             f"lines {lines[rows == again][:2].tolist()}"
         )
-    item_ids, items = np.unique(raw[~first], return_inverse=True)
+    item_ids, items = _index(flat.filter(pl.Series(~first)))
     order = np.argsort(np.repeat(rows, sizes - 1), kind="stable")
     indptr = np.zeros(rows.size + 1, np.int64)
     indptr[1 + rows] = sizes - 1
@@ -114,3 +117,12 @@ def parse_lines(data: bytes, ids: Literal["integer", "string"], what: str) -> di
         "sequence_ids": sequence_ids,
         "item_ids": item_ids,
     }
+
+
+def _index(raw: pl.Series) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the sorted distinct ids and the place of each among them."""
+    import polars as pl
+
+    if raw.dtype == pl.String:
+        return index_labels(raw)
+    return np.unique(raw.to_numpy(), return_inverse=True)

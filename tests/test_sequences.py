@@ -3,6 +3,7 @@
 import copy
 import gzip
 import pickle
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -184,6 +185,24 @@ def test_lines_of_labels(tmp_path):
     path.write_bytes(gzip.compress("b é x\na x\n".encode()))
     data = Sequences.from_file(path, layout="lines", ids="string")
     assert data.to_polars().rows() == [("a", "x"), ("b", "é"), ("b", "x")]
+
+
+@pytest.mark.parametrize("row", [("x" * 10_000, "7"), ("7", "x" * 10_000)])
+def test_one_long_label_costs_no_room_in_the_others(tmp_path, row):
+    lines = [f"s{index} {index} 7" for index in range(2000)]
+    (tmp_path / "a.txt").write_text("\n".join([*lines, " ".join(row)]))
+    tracemalloc.start()
+    data = Sequences.from_file(tmp_path / "a.txt", layout="lines", ids="string")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5e6  # in arrays as wide as that label, 80 MB
+    sequence = data.sequence_index([row[0]])[0]
+    assert data.items_of(sequence).tolist() == data.item_index([row[1]]).tolist()
+    kept = pickle.loads(pickle.dumps(data.select(np.arange(2001) == sequence)))  # noqa: S301
+    assert kept.to_polars().rows() == [row]
+    assert data.to_interactions().to_polars().sort("user", "item").rows() == sorted(
+        {(word, item) for word, *items in map(str.split, [*lines, " ".join(row)]) for item in items}
+    )
 
 
 @pytest.mark.parametrize(
