@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from recneg.csr import check_count, check_rows, check_values, check_vocabulary
 from recneg.errors import InvalidDataError
+from recneg.event_order import check_times, order_of
 from recneg.ids import ID_LIMIT, check_ids, look_up
 from recneg.interactions import Interactions
-from recneg.ragged import first_inside, flat_positions
+from recneg.ragged import flat_positions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +62,7 @@ class Sequences:
             self.indptr, self.items, self.num_items, field="items", entry="event", row="sequence"
         )
         if self.timestamps is not None:
-            _check_times(self.indptr, self.timestamps)
+            check_times(self.indptr, self.timestamps)
         check_vocabulary(self.sequence_ids, self.num_sequences, "sequence_ids")
         check_vocabulary(self.item_ids, self.num_items, "item_ids")
         for array in vars(self).values():
@@ -151,10 +152,7 @@ class Sequences:
         ----------
         keep : numpy.ndarray of bool, shape (num_sequences,)
         """
-        if keep.dtype != np.bool_ or keep.shape != (len(self),):
-            raise InvalidDataError(
-                f"keep must be bool of shape ({len(self)},); got {keep.dtype} of {keep.shape}"
-            )
+        _check_mask(keep, len(self))
         marked = np.flatnonzero(keep)
         if marked.size and marked[-1] - marked[0] == marked.size - 1:
             return self.between(int(marked[0]), int(marked[-1]) + 1)
@@ -195,10 +193,7 @@ class Sequences:
         ----------
         keep : numpy.ndarray of bool, shape (num_events,)
         """
-        if keep.dtype != np.bool_ or keep.shape != (self.num_events,):
-            raise InvalidDataError(
-                f"keep must be bool of shape ({self.num_events},); got {keep.dtype} of {keep.shape}"
-            )
+        _check_mask(keep, self.num_events)
         running = np.concatenate(([0], np.cumsum(keep, dtype=np.int64)))
         return replace(
             self,
@@ -303,7 +298,7 @@ class Sequences:
                 f"got shapes {s.shape} and {i.shape}"
             )
         times = check_values(timestamps, s.size, "timestamps", np.int64)
-        order = _order(s, None if times is None else np.asarray(timestamps))
+        order = order_of(s, None if times is None else np.asarray(timestamps))
         if order is not None:
             s, i, times = s[order], i[order], None if times is None else times[order]
         count = (int(s[-1]) + 1 if s.size else 0) if num_sequences is None else num_sequences
@@ -450,18 +445,10 @@ def check_sequences(value: Any, name: str) -> Sequences:
     return value
 
 
-def _check_times(indptr: NDArray[np.int64], timestamps: NDArray[Any]) -> None:
-    if timestamps.dtype != np.int64 or timestamps.shape != (indptr[-1],):
+def _check_mask(keep: NDArray[Any], size: int) -> None:
+    if keep.dtype != np.bool_ or keep.shape != (size,):
         raise InvalidDataError(
-            f"timestamps must be int64 of shape ({indptr[-1]},); "
-            f"got {timestamps.dtype} of {timestamps.shape}"
-        )
-    fall = first_inside(indptr, timestamps[1:] < timestamps[:-1])
-    if fall is not None:
-        sequence, event = fall
-        raise InvalidDataError(
-            "timestamps must not descend inside a sequence; got "
-            f"{timestamps[event]} after {timestamps[event - 1]} in sequence {sequence}"
+            f"keep must be bool of shape ({size},); got {keep.dtype} of {keep.shape}"
         )
 
 
@@ -469,17 +456,3 @@ def _check_number(value: int, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
         raise ValueError(f"{name} must be an integer of at least 0; got {value!r}")
     return int(value)
-
-
-def _order(
-    sequences: NDArray[np.int64], timestamps: NDArray[np.int64] | None
-) -> NDArray[np.int64] | None:
-    """Return the stable order by sequence and time, or None where the rows are in it."""
-    same = sequences[1:] == sequences[:-1]
-    ready = bool(np.all(sequences[1:] >= sequences[:-1]))
-    if timestamps is not None:
-        ready = ready and bool(np.all(~same | (timestamps[1:] >= timestamps[:-1])))
-    if ready:
-        return None
-    keys = (sequences,) if timestamps is None else (timestamps, sequences)
-    return np.lexsort(keys)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recneg.csr import check_values
 from recneg.datasets.assembling import index_ids, unless_plain
+from recneg.event_order import in_order
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,7 +30,7 @@ def sequences_of_rows(rows: pl.DataFrame) -> Sequences:
     item_ids, items = index_ids(rows["item"].to_numpy(), np.int32)
     times = rows["timestamp"].to_numpy()
     ids = {"sequence_ids": unless_plain(user_ids), "item_ids": unless_plain(item_ids)}
-    if _in_order(users, times):
+    if in_order(users, times):
         bounds = np.searchsorted(users, np.arange(len(user_ids) + 1, dtype=np.int32))
         whole = check_values(times, times.size, "timestamps", np.int64)
         return Sequences(bounds.astype(np.int64), items, len(item_ids), whole, **ids)
@@ -42,9 +42,3 @@ def sequences_of_rows(rows: pl.DataFrame) -> Sequences:
         num_items=len(item_ids),
         **ids,
     )
-
-
-def _in_order(users: NDArray[np.int32], times: NDArray[Any]) -> bool:
-    forward = times[1:] >= times[:-1]
-    forward |= users[1:] > users[:-1]
-    return bool(forward.all() and np.all(users[1:] >= users[:-1]))

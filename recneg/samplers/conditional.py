@@ -32,7 +32,7 @@ class Conditional(ThinnedSampler):
 
     If the base is data (`Uniform`, `Popularity`, ...), so is this, with the two exclusions merged:
     as fast as the base, also inside the fused trainers. Any other base is thinned. 8 bytes a user,
-    and for data 4 bytes an interaction and a pair of `exclude`, and what the law takes a user.
+    and for data 6 bytes an interaction and a pair of `exclude`, and what the law takes a user.
 
     Parameters
     ----------

@@ -1,11 +1,12 @@
 """The kernels that draw from a `Law`: for a batch, and for the trainers' blocks of users.
 
 Draws come in groups: the consecutive rows of one user, each with the same number of slots. In a
-batch a group is a row; in training it holds all positives of a user. The draws of a group take
-each step of the bisection of the user's history together. The steps of different draws do not
-wait for each other and mispredict no branch, which makes 64 draws some three times as fast as 64
-searches. Each phase below is one call for all groups, because a call that passes arrays costs more
-in reference counting than a draw does.
+batch a group is a row; in training it holds all positives of a user. A draw is a random rank or
+item, and the number of excluded items below it. The draws of a group take each step of the
+bisection for that number together: steps of different draws do not wait for each other and
+mispredict no branch, which makes 64 draws some three times as fast as 64 searches. Where a group
+has a few draws only, a `Directory` says where to look. Each phase below is one call for all groups,
+because a call that passes arrays costs more in reference counting than a draw does.
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ from numpy.typing import NDArray
 
 from recneg.jit import kernel
 from recneg.keys import bounded, bounded_wide, fill_words, rejected, word
+from recneg.samplers.directory import count_in_buckets
 from recneg.samplers.law import UNIFORM, Law
 
 __all__ = ["draw_groups", "draw_items", "draw_rows", "log_prob_pairs"]
 
 MAX_TRIES = 16
 """Rejections before a weighted law draws from its exact conditional law instead."""
+
+FEW_SLOTS = 4
+"""Slots of a row up to which a directory finds excluded items faster than a bisection."""
 
 DRAWS_AT_ONCE = 2048
 """Draws whose scratch memory, 32 KB, stays in the first cache."""
@@ -31,7 +36,7 @@ U = np.uint64  # indices of this type spare Numba's check for negative ones
 
 
 @kernel
-def draw_uniform(
+def first_ranks(
     law: Law,
     k0: np.uint32,
     k1: np.uint32,
@@ -40,45 +45,90 @@ def draw_uniform(
     counts: NDArray[np.int64],
     num_slots: int,
     words: NDArray[np.uint64],
-    places: NDArray[np.int32],
     out: NDArray[np.int32],
 ) -> None:
-    """Rank shifting: draw a rank among the free items, then skip the excluded ones below it."""
-    _, num_items, indptr, indices, _, _, _, _, _, _ = law
-    begin, end, start = np.int64(0), np.int64(0), 0
+    """Fill `out` with uniform ranks among the items that a user may get, -1 if there are none."""
+    num_items, indptr = law.num_items, law.indptr
+    n: Any = num_items
+    start = 0
     for group in range(users.size):
         if indptr.size > 0:
-            begin, end = indptr[U(users[U(group)])], indptr[U(users[U(group)] + 1)]
-        n: Any = num_items - (end - begin)
+            user = U(users[U(group)])
+            n = num_items - (indptr[user + U(1)] - indptr[user])
         stop = start + counts[U(group)] * num_slots
+        doubtful = False
         for index in range(start, stop):
-            if n == 0:
-                out[U(index)] = -1
-                continue
             rank, low_half = bounded(words[U(index)], n)
-            attempt = 0
-            while rejected(low_half, n):
-                attempt += 1
-                row = first_rows[U(group)] + (index - start) // num_slots
-                rank, low_half = bounded(word(k0, k1, row, (index - start) % num_slots, attempt), n)
-            out[U(index)] = rank
-            places[U(index)] = 0
-        remaining = np.int32(end - begin) if n > 0 else np.int32(0)
-        while remaining > 0:  # how many excluded items have at most `rank` free items below them
-            half = np.int32((remaining + np.int32(1)) >> np.int32(1))
+            out[U(index)] = rank if n > 0 else -1
+            doubtful = doubtful or bool(low_half < np.uint64(n))
+        if doubtful and n > 0:
             for index in range(start, stop):
-                place = np.int32(places[U(index)] + half - np.int32(1))
-                below = np.int32(indices[U(begin + place)] - place) <= out[U(index)]
-                places[U(index)] = np.int32(place + 1) if below else places[U(index)]
-            remaining = np.int32(remaining - half)
-        if n > 0:
-            for index in range(start, stop):
-                out[U(index)] += places[U(index)]
+                rank, low_half = bounded(words[U(index)], n)
+                attempt = 0
+                while rejected(low_half, n):
+                    attempt += 1
+                    row = first_rows[U(group)] + (index - start) // num_slots
+                    again = word(k0, k1, row, (index - start) % num_slots, attempt)
+                    rank, low_half = bounded(again, n)
+                out[U(index)] = rank
         start = stop
 
 
 @kernel
-def draw_weighted(
+def first_items(law: Law, words: NDArray[np.uint64], out: NDArray[np.int32]) -> None:
+    """Fill `out` with alias draws of a weighted law, excluded or not; -1 for one to be redrawn."""
+    num_items, alias = law.num_items, law.alias
+    for index in range(out.size):
+        item, fraction = bounded(words[U(index)], num_items)
+        if fraction >= alias[U(item), U(0)]:
+            item = np.int64(alias[U(item), U(1)])
+        out[U(index)] = -1 if rejected(fraction, num_items) else item
+
+
+@kernel
+def count_together(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    by_rank: bool,
+    users: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    num_slots: int,
+    values: NDArray[np.int32],
+    places: NDArray[np.int32],
+) -> None:
+    """Fill `places` as `count_in_buckets` does, a step for all draws of a group at a time."""
+    start = 0
+    for group in range(users.size):
+        begin = indptr[U(users[U(group)])]
+        remaining = np.int32(indptr[U(users[U(group)] + 1)] - begin)
+        stop = start + counts[U(group)] * num_slots
+        for index in range(start, stop):
+            places[U(index)] = 0
+        while remaining > 0:
+            half = np.int32((remaining + np.int32(1)) >> np.int32(1))
+            if by_rank:
+                for index in range(start, stop):
+                    place = np.int32(places[U(index)] + half - np.int32(1))
+                    below = np.int32(indices[U(begin + place)] - place) <= values[U(index)]
+                    places[U(index)] = np.int32(place + 1) if below else places[U(index)]
+            else:
+                for index in range(start, stop):
+                    place = np.int32(places[U(index)] + half - np.int32(1))
+                    below = indices[U(begin + place)] <= values[U(index)]
+                    places[U(index)] = np.int32(place + 1) if below else places[U(index)]
+            remaining = np.int32(remaining - half)
+        start = stop
+
+
+@kernel
+def shift_ranks(places: NDArray[np.int32], out: NDArray[np.int32]) -> None:
+    """Turn ranks into items: skip the excluded ones below."""
+    for index in range(out.size):
+        out[U(index)] += places[U(index)] if out[U(index)] >= 0 else np.int32(0)
+
+
+@kernel
+def redraw_excluded(
     law: Law,
     k0: np.uint32,
     k1: np.uint32,
@@ -86,43 +136,27 @@ def draw_weighted(
     first_rows: NDArray[np.int64],
     counts: NDArray[np.int64],
     num_slots: int,
-    words: NDArray[np.uint64],
     places: NDArray[np.int32],
     out: NDArray[np.int32],
 ) -> None:
-    """Alias draws; the few that hit an excluded item go on alone in `redraw`."""
-    _, num_items, indptr, indices, alias, prefix, _, residual, gap_start, gaps = law
-    exclude = indptr.size > 0
+    """Draw again, one by one, what hit an excluded item or is -1; -1 for users without any item."""
+    exclude = law.indptr.size > 0
     begin, end, start = np.int64(0), np.int64(0), 0
     for group in range(users.size):
         user = U(users[U(group)])
         if exclude:
-            begin, end = indptr[user], indptr[user + U(1)]
+            begin, end = law.indptr[user], law.indptr[user + U(1)]
         stop = start + counts[U(group)] * num_slots
         for index in range(start, stop):
-            item, fraction = bounded(words[U(index)], num_items)
-            if fraction >= alias[U(item), U(0)]:
-                item = np.int64(alias[U(item), U(1)])
-            out[U(index)] = -1 if rejected(fraction, num_items) else item
-            places[U(index)] = 0
-        remaining = np.int32(end - begin)
-        while remaining > 1:  # the last excluded item that is at most the drawn one
-            half = np.int32(remaining >> np.int32(1))
-            for index in range(start, stop):
-                place = np.int32(places[U(index)] + half)
-                below = indices[U(begin + place)] <= out[U(index)]
-                places[U(index)] = place if below else places[U(index)]
-            remaining = np.int32(remaining - half)
-        for index in range(start, stop):
-            item = out[U(index)]
-            if item < 0 or (end > begin and indices[U(begin + places[U(index)])] == item):
-                if exclude and residual[user] == 0:
+            item, place = out[U(index)], places[U(index)] if end > begin else np.int32(0)
+            if item < 0 or (place > 0 and law.indices[U(begin + place - 1)] == item):
+                if exclude and law.residual[user] == 0:
                     out[U(index)] = -1
                     continue
                 out[U(index)] = redraw(
-                    num_items, indices, begin, end, alias, prefix,
-                    residual[user] if exclude else np.int64(0),
-                    gap_start[user] if exclude else np.int64(-1), gaps, k0, k1,
+                    law.num_items, law.indices, begin, end, law.alias, law.prefix,
+                    law.residual[user] if exclude else np.int64(0),
+                    law.gap_start[user] if exclude else np.int64(-1), law.gaps, k0, k1,
                     first_rows[U(group)] + (index - start) // num_slots,
                     (index - start) % num_slots,
                 )  # fmt: skip
@@ -231,13 +265,27 @@ def draw_groups(
     """Draw `num_slots` items for each of ``counts[g]`` rows from ``first_rows[g]`` of ``users[g]``.
 
     `words` and `places` are scratch of the size of `out`, the sum of ``counts * num_slots``. A user
-    without an admissible item gets -1.
+    without an admissible item gets -1. With few draws a group, each of one row, a directory finds
+    the excluded items; with many, they search together.
     """
     fill_words(k0, k1, first_rows, counts, num_slots, words)
-    if law.kind == UNIFORM:
-        draw_uniform(law, k0, k1, users, first_rows, counts, num_slots, words, places, out)
+    ranked = law.kind == UNIFORM
+    if ranked:
+        first_ranks(law, k0, k1, users, first_rows, counts, num_slots, words, out)
     else:
-        draw_weighted(law, k0, k1, users, first_rows, counts, num_slots, words, places, out)
+        first_items(law, words, out)
+    if law.indices.size > 0:
+        if out.size == users.size * num_slots and num_slots <= FEW_SLOTS:
+            count_in_buckets(
+                law.indptr, law.indices, law.before, law.shifts, ranked, users, num_slots, out,
+                places,
+            )  # fmt: skip
+        else:
+            count_together(law.indptr, law.indices, ranked, users, counts, num_slots, out, places)
+    if not ranked:
+        redraw_excluded(law, k0, k1, users, first_rows, counts, num_slots, places, out)
+    elif law.indices.size > 0:
+        shift_ranks(places, out)
 
 
 @kernel
@@ -304,7 +352,8 @@ def _write(
     log_q: NDArray[np.float32],
 ) -> None:
     """Copy drawn items and state their log-probabilities."""
-    kind, num_items, indptr, _, _, prefix, log_share, residual, _, _ = law
+    kind, num_items, indptr = law.kind, law.num_items, law.indptr
+    prefix, log_share, residual = law.prefix, law.log_share, law.residual
     num_slots = items.shape[1]
     total = np.float64(num_items) if kind == UNIFORM else np.float64(prefix[num_items])
     for r in range(users.size):
@@ -330,7 +379,8 @@ def log_prob_pairs(
     law: Law, users: NDArray[np.int64], items: NDArray[np.int64], out: NDArray[np.float64]
 ) -> None:
     """Fill log q(item | user) for pairs of users and items; -inf off the support."""
-    kind, num_items, indptr, indices, _, prefix, log_share, residual, _, _ = law
+    kind, num_items, indptr, indices = law.kind, law.num_items, law.indptr, law.indices
+    prefix, log_share, residual = law.prefix, law.log_share, law.residual
     total = np.float64(num_items) if kind == UNIFORM else np.float64(prefix[num_items])
     for index in range(out.size):
         user, item, free = users[index], items[index], total

@@ -15,6 +15,7 @@ from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
 from recneg.jit import kernel
 from recneg.parallel import map_blocks
+from recneg.samplers.directory import NO_DIRECTORY, directory_of
 from recneg.samplers.weights import weight_table
 
 __all__ = ["NO_LAW", "UNIFORM", "WEIGHTED", "Law", "excluding", "uniform_law", "weighted_law"]
@@ -41,6 +42,8 @@ class Law(NamedTuple):
     gaps : numpy.ndarray of int64
         For users who have seen more than half of the weight: running units of the gaps between
         their excluded items, one entry an excluded item and one more.
+    before, shifts : numpy.ndarray of int32 and uint8
+        The `Directory` of the excluded items: by rank for a uniform law, by item for others.
     """
 
     kind: int
@@ -53,6 +56,8 @@ class Law(NamedTuple):
     residual: NDArray[np.int64]
     gap_start: NDArray[np.int64]
     gaps: NDArray[np.int64]
+    before: NDArray[np.int32]
+    shifts: NDArray[np.uint8]
 
 
 _NO_INT = np.empty(0, np.int64)
@@ -60,8 +65,9 @@ _NO_ITEM = np.empty(0, np.int32)
 _NO_ALIAS = np.empty((0, 2), np.uint64)
 _NO_SHARE = np.empty(0, np.float64)
 NO_LAW = Law(
-    UNIFORM, 0, _NO_INT, _NO_ITEM, _NO_ALIAS, _NO_INT, _NO_SHARE, _NO_INT, _NO_INT, _NO_INT
-)
+    UNIFORM, 0, _NO_INT, _NO_ITEM, _NO_ALIAS, _NO_INT, _NO_SHARE, _NO_INT, _NO_INT, _NO_INT,
+    *NO_DIRECTORY,
+)  # fmt: skip
 """Stands for a law that is not data where a kernel wants one; nothing can be drawn from it."""
 
 
@@ -80,8 +86,8 @@ def weighted_law(interactions: Interactions, weights: ArrayLike, exclude: bool) 
         raise InvalidDataError(
             f"item weights must have length {interactions.num_items}; got {len(table.alias)}"
         )
-    law = Law(
-        WEIGHTED, interactions.num_items, _NO_INT, _NO_ITEM, *table, _NO_INT, _NO_INT, _NO_INT
+    law = NO_LAW._replace(
+        kind=WEIGHTED, num_items=interactions.num_items, **table._asdict()
     )  # fmt: skip
     return excluding(law, interactions) if exclude else law
 
@@ -89,7 +95,9 @@ def weighted_law(interactions: Interactions, weights: ArrayLike, exclude: bool) 
 def excluding(law: Law, interactions: Interactions) -> Law:
     """Return the law conditional on nothing that is in `interactions`, and only on that."""
     indptr, indices = interactions.indptr, interactions.indices
-    law = law._replace(indptr=indptr, indices=indices)
+    ranked = law.kind == UNIFORM
+    where = directory_of(interactions.num_items, indptr, indices, ranked)
+    law = law._replace(indptr=indptr, indices=indices, **where._asdict())
     if law.kind == UNIFORM:
         return law
     residual, gap_start, gaps = _user_masses(law.prefix, indptr, indices)

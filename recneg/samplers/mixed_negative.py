@@ -33,7 +33,7 @@ class MixedNegative(Sampler):
     candidates for all rows with the mixture's correction
     ``Q(j) = (B * p_j + B' / N) / (B + B')``, p_j the frequency of the item.
 
-    24 bytes a positive of the batch.
+    24 bytes a positive of the batch, besides the uniform law.
 
     Parameters
     ----------

@@ -24,8 +24,8 @@ class Popularity(StaticSampler):
     drawn, unless there is a floor, or the exponent is 0, where all items weigh the same.
 
     A draw takes an alias table, and rejects what the user has seen; after 16 rejections it draws
-    once from the exact law of the unseen items, so no user can make it loop. 32 bytes an item, 16
-    a user, and 8 an interaction of users who have seen over half of the weight.
+    once from the exact law of the unseen items, so no user can make it loop. 32 bytes an item, 25
+    a user, 2 an interaction, and 8 more for users who have seen over half of the weight.
 
     Parameters
     ----------

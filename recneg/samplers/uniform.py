@@ -15,9 +15,8 @@ class Uniform(StaticSampler):
     """Uniform over the items that a user has not interacted with, or over all items.
 
     The negatives of BPR (Rendle et al., UAI 2009) with ``unseen=True``, those of SimpleX (Mao et
-    al., CIKM 2021) with ``unseen=False``. A draw is one random rank and one bisection of the
-    user's history: never a rejection, whatever the user has seen. No memory beyond the
-    interactions.
+    al., CIKM 2021) with ``unseen=False``. A draw is one random rank and one look at the user's
+    history: never a rejection, whatever the user has seen. 2 bytes an interaction and 9 a user.
 
     Parameters
     ----------
