@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recneg.jit import kernel
+from recneg.jit import inlined, kernel
 from recneg.keys import bounded, bounded_wide, fill_words, rejected, word
 from recneg.samplers.directory import count_in_buckets
 from recneg.samplers.law import UNIFORM, Law
@@ -352,26 +352,26 @@ def _write(
     log_q: NDArray[np.float32],
 ) -> None:
     """Copy drawn items and state their log-probabilities."""
-    kind, num_items, indptr = law.kind, law.num_items, law.indptr
-    prefix, log_share, residual = law.prefix, law.log_share, law.residual
     num_slots = items.shape[1]
-    total = np.float64(num_items) if kind == UNIFORM else np.float64(prefix[num_items])
     for r in range(users.size):
-        free, user = total, U(users[U(r)])
-        if indptr.size > 0 and kind == UNIFORM:
-            free = np.float64(num_items - (indptr[user + U(1)] - indptr[user]))
-        elif indptr.size > 0:
-            free = np.float64(residual[user])
-        log_free = np.log(free) if kind == UNIFORM else np.log(free) - np.log(total)
+        log_left = law.log_left[U(left_entry(law, users[U(r)]))]
         for slot in range(num_slots):
             item = out[U(r * num_slots + slot)]
             items[U(r), U(slot)] = item
             if item < 0:
                 log_q[U(r), U(slot)] = -np.inf
-            elif kind == UNIFORM:
-                log_q[U(r), U(slot)] = -log_free
+            elif law.kind == UNIFORM:
+                log_q[U(r), U(slot)] = -log_left
             else:
-                log_q[U(r), U(slot)] = log_share[U(item)] - log_free
+                log_q[U(r), U(slot)] = law.log_share[U(item)] - log_left
+
+
+@inlined
+def left_entry(law: Any, user: Any) -> Any:
+    """Return where `log_left` has what is left to a user."""
+    if law.indptr.size == 0:
+        return np.int64(0)
+    return law.indptr[U(user + 1)] - law.indptr[U(user)] if law.kind == UNIFORM else user
 
 
 @kernel
@@ -379,14 +379,11 @@ def log_prob_pairs(
     law: Law, users: NDArray[np.int64], items: NDArray[np.int64], out: NDArray[np.float64]
 ) -> None:
     """Fill log q(item | user) for pairs of users and items; -inf off the support."""
-    kind, num_items, indptr, indices = law.kind, law.num_items, law.indptr, law.indices
-    prefix, log_share, residual = law.prefix, law.log_share, law.residual
-    total = np.float64(num_items) if kind == UNIFORM else np.float64(prefix[num_items])
+    indptr, indices = law.indptr, law.indices
     for index in range(out.size):
-        user, item, free = users[index], items[index], total
+        user, item = users[index], items[index]
         if indptr.size > 0:
             low, end = indptr[user], indptr[user + 1]
-            free = np.float64(num_items - (end - low) if kind == UNIFORM else residual[user])
             high = end
             while low < high:
                 middle = (low + high) >> 1
@@ -397,8 +394,9 @@ def log_prob_pairs(
             if low < end and indices[low] == item:
                 out[index] = -np.inf
                 continue
-        if kind == UNIFORM:
-            out[index] = -np.log(free)
+        log_left = law.log_left[left_entry(law, user)]
+        if law.kind == UNIFORM:
+            out[index] = -log_left
         else:  # -inf for weight zero, also where nothing is left at all
-            share = log_share[item]
-            out[index] = share - (np.log(free) - np.log(total)) if share > -np.inf else share
+            share = law.log_share[item]
+            out[index] = share - log_left if share > -np.inf else share

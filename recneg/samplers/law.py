@@ -35,6 +35,9 @@ class Law(NamedTuple):
         Sorted excluded items per user; `indptr` is empty where nothing is excluded.
     alias, prefix, log_share : numpy.ndarray
         The `WeightTable` of a weighted law; empty for a uniform one.
+    log_left : numpy.ndarray of float64
+        Logarithm of what exclusion leaves: of uniform laws the number of items, by the number of
+        excluded ones; of weighted ones the share of the weight, by user. One entry without any.
     residual : numpy.ndarray of int64, shape (num_users,)
         Units of weight left to each user after exclusion; weighted laws with exclusion only.
     gap_start : numpy.ndarray of int64, shape (num_users,)
@@ -53,6 +56,7 @@ class Law(NamedTuple):
     alias: NDArray[np.uint64]
     prefix: NDArray[np.int64]
     log_share: NDArray[np.float64]
+    log_left: NDArray[np.float64]
     residual: NDArray[np.int64]
     gap_start: NDArray[np.int64]
     gaps: NDArray[np.int64]
@@ -65,8 +69,8 @@ _NO_ITEM = np.empty(0, np.int32)
 _NO_ALIAS = np.empty((0, 2), np.uint64)
 _NO_SHARE = np.empty(0, np.float64)
 NO_LAW = Law(
-    UNIFORM, 0, _NO_INT, _NO_ITEM, _NO_ALIAS, _NO_INT, _NO_SHARE, _NO_INT, _NO_INT, _NO_INT,
-    *NO_DIRECTORY,
+    UNIFORM, 0, _NO_INT, _NO_ITEM, _NO_ALIAS, _NO_INT, _NO_SHARE, _NO_SHARE, _NO_INT, _NO_INT,
+    _NO_INT, *NO_DIRECTORY,
 )  # fmt: skip
 """Stands for a law that is not data where a kernel wants one; nothing can be drawn from it."""
 
@@ -75,7 +79,9 @@ def uniform_law(interactions: Interactions, exclude: bool) -> Law:
     """Return the uniform law over all items, or over those that a user has not interacted with."""
     if interactions.num_items == 0:
         raise InvalidDataError("a sampler needs at least one item; got 0")
-    law = NO_LAW._replace(num_items=interactions.num_items)
+    law = NO_LAW._replace(
+        num_items=interactions.num_items, log_left=np.log([float(interactions.num_items)])
+    )
     return excluding(law, interactions) if exclude else law
 
 
@@ -87,7 +93,7 @@ def weighted_law(interactions: Interactions, weights: ArrayLike, exclude: bool) 
             f"item weights must have length {interactions.num_items}; got {len(table.alias)}"
         )
     law = NO_LAW._replace(
-        kind=WEIGHTED, num_items=interactions.num_items, **table._asdict()
+        kind=WEIGHTED, num_items=interactions.num_items, log_left=np.zeros(1), **table._asdict()
     )  # fmt: skip
     return excluding(law, interactions) if exclude else law
 
@@ -98,10 +104,14 @@ def excluding(law: Law, interactions: Interactions) -> Law:
     ranked = law.kind == UNIFORM
     where = directory_of(interactions.num_items, indptr, indices, ranked)
     law = law._replace(indptr=indptr, indices=indices, **where._asdict())
-    if law.kind == UNIFORM:
-        return law
-    residual, gap_start, gaps = _user_masses(law.prefix, indptr, indices)
-    return law._replace(residual=residual, gap_start=gap_start, gaps=gaps)
+    with np.errstate(divide="ignore"):
+        if ranked:
+            most = int(interactions.user_counts().max(initial=0))
+            left = np.log(law.num_items - np.arange(most + 1.0))
+            return law._replace(log_left=left)
+        residual, gap_start, gaps = _user_masses(law.prefix, indptr, indices)
+        left = np.log(residual / float(law.prefix[-1]))
+    return law._replace(log_left=left, residual=residual, gap_start=gap_start, gaps=gaps)
 
 
 def _user_masses(
