@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recneg.errors import InvalidDataError, InvalidIdError
+from recneg.labels import label_array
+from recneg.times import parse_times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,8 +66,8 @@ def columns_of(
             raise InvalidDataError(f"column {name!r} must have no missing value; row {row} has one")
         if role in ("user", "item"):
             columns[role] = _ids(series, name)
-        elif isinstance(series.dtype, (pl.Datetime, pl.Date)):
-            columns[role] = series.cast(pl.Datetime("us")).cast(pl.Int64).to_numpy() // 1_000_000
+        elif role == "timestamp" and isinstance(series.dtype, (pl.Datetime, pl.Date)):
+            columns[role] = series.to_numpy()
         elif series.dtype.is_decimal():
             columns[role] = series.cast(pl.Float64).to_numpy()
         elif series.dtype.is_numeric():
@@ -110,7 +112,7 @@ def _ids(series: pl.Series, name: str) -> NDArray[Any]:
     import polars as pl
 
     if series.dtype == pl.String or isinstance(series.dtype, (pl.Categorical, pl.Enum)):
-        return series.cast(pl.String).to_numpy().astype(str)
+        return label_array(series.cast(pl.String))
     if series.dtype.is_float():
         wrong = series.is_nan().arg_true()
         row = int(wrong[0]) if len(wrong) else 0
@@ -181,16 +183,11 @@ def _parse(text: pl.Series, role: str, ids: str) -> tuple[pl.Series, pl.Series, 
         values = text.cast(pl.Int64, strict=False)
         want = "an integer in [0, 2**63) (read labels with ids='string')"
         return values, (values >= 0).fill_null(False), want
-    numbers = text.cast(pl.Float64, strict=False)
     if role == "weight":
+        numbers = text.cast(pl.Float64, strict=False)
         return numbers, numbers.is_finite().fill_null(False), "a finite number"
-    clock = text.cast(pl.Int64, strict=False)  # exact where a float is not
-    dates = text.str.slice(0, 19).str.replace("T", " ")
-    for written in (dates, dates + " 00:00:00", dates + ":00"):
-        moments = written.str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us")
-        clock = clock.zip_with(clock.is_not_null(), moments.dt.epoch("s"))
-    clock = clock.zip_with(clock.is_not_null(), numbers.cast(pl.Int64, strict=False))
-    return clock, clock.is_not_null(), "a number or an ISO date"
+    times = parse_times(text)
+    return times, times.is_not_null(), "a number or an ISO date"
 
 
 def read_table(path: Path) -> tuple[pl.DataFrame, bool]:

@@ -205,6 +205,18 @@ def test_one_long_label_costs_no_room_in_the_others(tmp_path, row):
     )
 
 
+def test_one_long_label_costs_no_room_in_other_rows(tmp_path):
+    rows = [f"{index},{index % 9}" for index in range(2000)]
+    (tmp_path / "a.csv").write_text("\n".join(["session,item", *rows, f"5,{'x' * 10_000}", ""]))
+    tracemalloc.start()
+    data = Sequences.from_file(tmp_path / "a.csv", ids="string")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5e6  # in arrays as wide as that label, 80 MB
+    row = data.sequence_index(["5"])[0]
+    assert data.items_of(row).tolist() == data.item_index(["5", "x" * 10_000]).tolist()
+
+
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
@@ -383,6 +395,41 @@ def test_fractions_of_a_second_order_events(times, kept) -> None:
     assert data.timestamps is not None
     assert data.timestamps.tolist() == kept
     assert data.timestamps.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        DATES,
+        [f"{date}Z" for date in DATES],
+        ["1396868049.868", "1396868049.277", "-0.25"],
+        ["2014-04-07T10:54:09.868", "1396868049.277", "-0.25"],
+        ["2014-04-07 10:54:09.2770002", "2014-04-07 10:54:09.2770001", "1969-12-31 23:59:59.75"],
+    ],
+)
+def test_fractions_of_a_second_in_files_order_events(tmp_path, written) -> None:
+    rows = [f"1,{item},{time}" for item, time in zip((1, 2, 3), written, strict=True)]
+    (tmp_path / "a.csv").write_text("\n".join(["session,item,time", *rows, ""]))
+    data = Sequences.from_file(tmp_path / "a.csv")
+    assert data.to_polars().rows() == list(zip((1, 1, 1), (3, 2, 1), SECONDS, strict=True))
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_fractions_of_a_second_in_frames_order_events(tmp_path, unit) -> None:
+    times = np.array(DATES, f"datetime64[{unit}]")
+    frame = pl.DataFrame({"session": [1, 1, 1], "item": [1, 2, 3], "time": times})
+    frame.write_parquet(tmp_path / "a.parquet")
+    names = {"sequence": "session", "item": "item", "timestamp": "time"}
+    aware = pd.DataFrame(frame.to_dict(as_series=False))
+    aware["time"] = aware["time"].dt.tz_localize("UTC").dt.tz_convert("Europe/Paris")
+    for data in (
+        Sequences.from_polars(frame, **names),
+        Sequences.from_polars(frame.lazy(), **names),
+        Sequences.from_pandas(frame.to_pandas(), **names),
+        Sequences.from_pandas(aware, **names),
+        Sequences.from_file(tmp_path / "a.parquet"),
+    ):
+        assert data.to_polars().rows() == list(zip((1, 1, 1), (3, 2, 1), SECONDS, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from recneg.catalogue import Material, parse_recipe
 from recneg.cli.data import load_data
 from recneg.cli.options import SourceOptions
 from recneg.cli.tables import stdout
+from recneg.csr import check_values
 from recneg.errors import InvalidDataError
 from recneg.files import atomic_path, check_folder
 from recneg.interactions import Interactions
@@ -75,5 +76,8 @@ def _rows(
     rows = np.arange(frame.height)
     if data.threshold is not None:
         rows = rows[frame[names["weight"]].to_numpy() >= data.threshold]
-    times = frame[names["timestamp"]].to_numpy()[rows] if names.get("timestamp") else None
-    return rows, interactions.user_index(frame[names["user"]].to_numpy()[rows]), times
+    users = interactions.user_index(frame[names["user"]].to_numpy()[rows])
+    if not names.get("timestamp"):
+        return rows, users, None
+    times = frame[names["timestamp"]].to_numpy()[rows]
+    return rows, users, check_values(times, rows.size, "timestamps", np.int64)

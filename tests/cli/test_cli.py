@@ -287,9 +287,12 @@ def test_dislikes_are_held_out_as_likes_are(how: str) -> None:
             assert held.size == 0 or mine.max() < held.min()
 
 
-def test_sample_gives_rows_their_times(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", ["", ".5"])
+def test_sample_gives_rows_their_times(end: str, tmp_path: Path) -> None:
     source, out = tmp_path / "clicks.csv", tmp_path / "negatives.parquet"
-    source.write_text("user,item,timestamp\n1,10,100\n2,11,150\n1,12,200\n3,13,300\n1,13,301\n")
+    clicks = [(1, 10, "01:40"), (2, 11, "02:30"), (1, 12, "03:20"), (3, 13, "05:00")]
+    rows = [f"{user},{item},1970-01-01 00:{time}{end}" for user, item, time in clicks]
+    source.write_text("\n".join(["user,item,time", *rows, f"1,13,1970-01-01 00:05:01{end}", ""]))
     run("sample", out, "--data", source, "--sampler", "time-aware", "--exhausted", "mask",
         "--num-negatives", "30")  # fmt: skip
     drawn = set(pl.read_parquet(out).select("row", "item").rows())
