@@ -21,6 +21,7 @@ from recneg.csr import (
 from recneg.errors import InvalidDataError
 from recneg.ids import ID_LIMIT, check_ids, look_up
 from recneg.parallel import map_blocks
+from recneg.ragged import flat_positions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,10 +150,7 @@ class Interactions:
     def rows_of(self, users: ArrayLike) -> NDArray[np.int64]:
         """Return the positions in `indices` of all interactions of `users`, user after user."""
         u = check_ids(users, "user", self.num_users)
-        counts = self.user_counts()[u]
-        ends = np.cumsum(counts)
-        starts = np.repeat(self.indptr[u] - ends + counts, counts)
-        return starts + np.arange(starts.size)
+        return flat_positions(self.indptr[u], self.user_counts()[u])
 
     def union(self, other: Interactions) -> Interactions:
         """Return the pairs of either, in this id space, without weights and timestamps.
@@ -252,7 +250,8 @@ class Interactions:
             0-based indices below 2**31 - 1; duplicates are merged and counted.
         weights : array_like of float, shape (n,), optional
             Finite.
-        timestamps : array_like of int, shape (n,), optional
+        timestamps : array_like of int, float or datetime64, shape (n,), optional
+            Dates become seconds since 1970, fractions are rounded down.
         num_users, num_items : int, optional
             Default: one more than the largest index.
         user_ids, item_ids : numpy.ndarray, optional

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from recneg.errors import InvalidDataError
 from recneg.keys import Key, random_bits
+from recneg.ragged import flat_positions
 from recneg.sequences import Sequences
 from recneg.training.candidates import Candidates, CandidateSource, Hits
 from recneg.training.streams import NEGATIVES, ORDER
@@ -129,8 +130,7 @@ class SequenceBatches:
         rows, data = self.rows(epoch)[number], self.sequences
         lengths = self._counts[rows]
         firsts = data.indptr[rows + 1] - 1 - lengths
-        offsets = np.cumsum(lengths) - lengths
-        events = np.repeat(firsts - offsets, lengths) + np.arange(lengths.sum())
+        events = flat_positions(firsts, lengths)
         key = self.key.fold_in(NEGATIVES).fold_in(epoch)
         found = self.source.draw(key, number, rows, lengths, events)
         targets = data.items[events + 1]

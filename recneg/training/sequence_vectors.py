@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from recneg.models.tron import Packing, TRONEncoder
+from recneg.ragged import flat_positions
 from recneg.sequences import Sequences
 from recneg.training.tables import Matrix
 
@@ -65,17 +66,16 @@ def vectors_after(
         with torch.inference_mode():
             for part in _batches(order, windows.lengths[order]):
                 lengths = windows.lengths[part]
-                offsets = np.cumsum(lengths) - lengths
-                events = np.repeat(windows.starts[part] - offsets, lengths)
-                events += np.arange(events.size)
+                ends = np.cumsum(lengths)
+                events = flat_positions(windows.starts[part], lengths)
                 items = torch.from_numpy(table[sequences.items[events]]).to(device)
                 packing = Packing.of(torch.from_numpy(lengths).to(device))
                 found = encoder(items, packing).float().cpu().numpy()
                 if last:
-                    out[rows[part]] = found[offsets + lengths - 1]
+                    out[rows[part]] = found[ends - 1]
                     continue
                 kept = np.repeat(windows.whole[part], lengths)
-                kept[offsets + lengths - 1] = True
+                kept[ends - 1] = True
                 out[events[kept]] = found[kept]
     finally:
         encoder.train(training)
@@ -90,7 +90,7 @@ def _windows(sequences: Sequences, size: int, last: bool) -> _Windows:
     if last:
         return _Windows(starts + counts - lengths, lengths, np.zeros(len(starts), np.bool_))
     more = counts - lengths
-    firsts = np.repeat(starts + 1 - (np.cumsum(more) - more), more) + np.arange(more.sum())
+    firsts = flat_positions(starts + 1, more)
     return _Windows(
         np.concatenate((starts, firsts)),
         np.concatenate((lengths, np.full(len(firsts), size))),

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from recneg.losses import Loss, Sides
+from recneg.ragged import flat_positions
 from recneg.training.record import Totals
 from recneg.training.scoring import BATCH, GROUP, PAIR, Batch
 
@@ -141,8 +142,7 @@ def _seen(batch: Batch) -> NDArray[np.bool_]:
     pool, inverse = np.unique(batch.negatives[0], return_inverse=True)
     starts, counts = indptr[batch.users], np.diff(indptr)[batch.users]
     groups = np.repeat(np.arange(len(counts)), counts)
-    firsts = np.repeat(starts - (np.cumsum(counts) - counts), counts)
-    history = items[firsts + np.arange(len(groups))]
+    history = items[flat_positions(starts, counts)]
     found = np.minimum(np.searchsorted(pool, history), len(pool) - 1)
     met = pool[found] == history
     seen = np.zeros((len(counts), len(pool)), bool)
