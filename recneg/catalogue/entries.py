@@ -7,7 +7,7 @@ from recneg.catalogue.recipe import Entry, Memory
 
 __all__ = ["CATALOGUE"]
 
-STATIC = Memory(user=25, item=32, interaction=10)
+STATIC = Memory(user=33, item=32, interaction=10)
 NONE = Memory()
 UNIFORM = Memory(user=9, interaction=2)
 
@@ -18,14 +18,14 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "propensity": Entry(
         laws.propensity, "P(irrelevant | no click) by exposure", "Saito et al., WSDM 2020",
-        Memory(25, 48, 10),
+        Memory(33, 48, 10),
     ),
     "noisy_label": Entry(
         laws.noisy_label, "1, thinned by P(irrelevant | no vote)", "Yu & Qin, SIGIR 2020",
         Memory(user=408, item=400),  # flips of 50 factors
     ),
     "mixture": Entry(
-        laws.mixture, "weighted sum of laws", "Yang et al., WWW 2020", Memory(34, 32, 12)
+        laws.mixture, "weighted sum of laws", "Yang et al., WWW 2020", Memory(42, 32, 12)
     ),
     "conditional": Entry(
         laws.conditional, "a law given excluded pairs, 4 bytes each", "by definition",

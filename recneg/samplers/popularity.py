@@ -24,7 +24,7 @@ class Popularity(StaticSampler):
     drawn, unless there is a floor, or the exponent is 0, where all items weigh the same.
 
     A draw takes an alias table, and rejects what the user has seen; after 16 rejections it draws
-    once from the exact law of the unseen items, so no user can make it loop. 32 bytes an item, 25
+    once from the exact law of the unseen items, so no user can make it loop. 32 bytes an item, 33
     a user, 2 an interaction, and 8 more for users who have seen over half of the weight.
 
     Parameters

@@ -53,7 +53,7 @@ class Propensity(Sampler):
     click, is one that he does not want. Its derivation stands in ``docs/methods/propensity.md``.
 
     Where theta depends on the item alone, this is a static law, and the fused trainers take it: 32
-    bytes an item, 25 a user, 2 an interaction, and 8 more for users who have seen over half of the
+    bytes an item, 33 a user, 2 an interaction, and 8 more for users who have seen over half of the
     weight.
     Where it depends on the user too, uniform proposals are thinned: 8 bytes a user, users x items
     time at construction, and ``1 / (1 - gamma)`` proposals a draw at most. Both besides the
