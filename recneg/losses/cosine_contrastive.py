@@ -23,11 +23,11 @@ __all__ = ["CosineContrastiveLoss", "cosine_contrastive_of", "mean_excess"]
 
 @dataclass(frozen=True)
 class CosineContrastiveLoss(Loss):
-    """``(1 - s_pos) + w mean_j max(0, s_j - margin)``, of scores that are cosines.
+    """``max(0, 1 - s_pos) + w mean_j max(0, s_j - margin)``, of scores that are cosines.
 
     Mao et al., "SimpleX: a simple and strong baseline for collaborative filtering", CIKM 2021. The
-    paper's code puts the first term through ``max(0, .)``, which is the same for cosines. Batches
-    are averaged.
+    first ``max(0, .)`` is that of the paper's code: with dropout scores may exceed 1. Batches are
+    averaged.
 
     Parameters
     ----------
@@ -50,7 +50,9 @@ class CosineContrastiveLoss(Loss):
         return (self.margin, self.weight)
 
     def _losses(self, rows: Rows) -> torch.Tensor:
-        return 1 - rows.positive + self.weight * rows.mean((rows.negative - self.margin).relu())
+        return (1 - rows.positive).relu() + self.weight * rows.mean(
+            (rows.negative - self.margin).relu()
+        )
 
 
 @kernel
@@ -78,11 +80,12 @@ def _excess(share: float, margin: float, negatives: Any, gradients: Any) -> floa
     for j in range(negatives.size):
         excess = np.float64(negatives[j]) - margin
         gradients[j] = share if excess > 0.0 else 0.0
-        total += excess if excess > 0.0 else 0.0
+        total += 0.0 if excess <= 0.0 else excess  # a NaN stays
     return share * total
 
 
 @kernel
 def cosine_contrastive_of(positive: float, summary: float) -> tuple[float, float, float]:
     """Return the loss, and its slopes by the positive's score and the negatives' term."""
-    return 1.0 - positive + summary, -1.0, 1.0
+    short = 1.0 - positive
+    return max(short, 0.0) + summary, -1.0 if short > 0.0 else 0.0, 1.0

@@ -72,6 +72,10 @@ def highest_of(scores: Any, weights: Any) -> Any:
     for j in range(last, scores.size):
         if weight_at(weights, j) != 0.0:
             highest = max(highest, scores[j])
+    if highest == -np.inf:  # nothing above it: a NaN is no score, but has to show in the loss
+        for j in range(scores.size):
+            if weight_at(weights, j) != 0.0 and np.isnan(scores[j]):
+                highest = scores[j]
     return highest
 
 

@@ -275,7 +275,8 @@ def draw_groups(
     else:
         first_items(law, words, out)
     if law.indices.size > 0:
-        if out.size == users.size * num_slots and num_slots <= FEW_SLOTS:
+        single = out.size == users.size * num_slots and out.size > 0 and counts.max() == 1
+        if single and num_slots <= FEW_SLOTS:
             count_in_buckets(
                 law.indptr, law.indices, law.before, law.shifts, ranked, users, num_slots, out,
                 places,

@@ -24,7 +24,7 @@ class Exposed(ListedSampler):
     data", WWW 2018 Companion). A user to whom nothing was shown is an error here;
     ``Mixture((Exposed(train, shown), Uniform(train)), (0.5, 0.5))`` serves him too.
 
-    18 bytes a user and 14 a shown item that was left.
+    8 bytes a user and 12 a shown item that was left.
 
     Parameters
     ----------

@@ -16,7 +16,8 @@ class Uniform(StaticSampler):
 
     The negatives of BPR (Rendle et al., UAI 2009) with ``unseen=True``, those of SimpleX (Mao et
     al., CIKM 2021) with ``unseen=False``. A draw is one random rank and one look at the user's
-    history: never a rejection, whatever the user has seen. 2 bytes an interaction and 9 a user.
+    history: never a rejection, whatever the user has seen. 2 bytes an interaction, 9 a
+    user, and 8 an item of the longest history.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ def fused_loss(
         With a kernel.
     batch : Batch
     vectors : torch.Tensor of float32, shape (num_groups, d), on the CPU
-        As they are scored: of length 1 for cosines.
+        As they are scored: of length 1 for cosines, before dropout.
     items : torch.Tensor of float32, shape (num_items, d), on the CPU
         Likewise.
     threads : int

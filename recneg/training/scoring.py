@@ -80,7 +80,7 @@ def score_batch(
         With a kernel.
     batch : Batch
     vectors : numpy.ndarray of float32, shape (num_groups, d)
-        Of the users, as they are scored: of length 1 for cosines.
+        Of the users, as they are scored: of length 1 for cosines, before dropout.
     items : Table
     by_vector : numpy.ndarray of float32, shape (num_groups, d)
         Zeros; filled.

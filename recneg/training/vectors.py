@@ -26,7 +26,7 @@ def dropout_masks(marks: NDArray[np.int64], columns: int, rate: float, key: Key)
 
 
 class UserVectors:
-    """Rows of the user table for the groups of a batch, of length 1 for cosines.
+    """Rows of the user table for the groups of a batch, of length 1 before dropout for cosines.
 
     Parameters
     ----------

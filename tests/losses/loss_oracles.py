@@ -113,7 +113,7 @@ def ubpr(p: float, n: list[float], w: float, ws: list[float], beta: float, clip:
 
 
 def ccl(p: float, n: list[float], margin: float, weight: float) -> float:
-    total = 1 - p
+    total = max(0.0, 1 - p)
     for s in n:
         total += weight / len(n) * max(0.0, s - margin)
     return total
