@@ -21,7 +21,7 @@ from recneg.keys import bounded, bounded_wide, fill_words, rejected, word
 from recneg.samplers.directory import count_in_buckets
 from recneg.samplers.law import UNIFORM, Law
 
-__all__ = ["draw_groups", "draw_items", "draw_rows", "log_prob_pairs"]
+__all__ = ["draw_groups", "draw_items", "log_prob_pairs", "log_q_of_draws"]
 
 MAX_TRIES = 16
 """Rejections before a weighted law draws from its exact conditional law instead."""
@@ -275,8 +275,10 @@ def draw_groups(
     else:
         first_items(law, words, out)
     if law.indices.size > 0:
-        single = out.size == users.size * num_slots and out.size > 0 and counts.max() == 1
-        if single and num_slots <= FEW_SLOTS:
+        single = num_slots <= FEW_SLOTS
+        for group in range(counts.size):
+            single = single and counts[U(group)] == 1
+        if single:
             count_in_buckets(
                 law.indptr, law.indices, law.before, law.shifts, ranked, users, num_slots, out,
                 places,
@@ -298,7 +300,7 @@ def draw_items(
     rows: NDArray[np.int64],
     items: NDArray[np.int32],
 ) -> None:
-    """Fill `items`, (batch, num_negatives), as `draw_rows` does, without their log q."""
+    """Fill `items`, (batch, num_negatives): -1 where a user has none."""
     num_slots = items.shape[1]
     if num_slots == 0:
         return
@@ -316,49 +318,17 @@ def draw_items(
 
 
 @kernel
-def draw_rows(
-    law: Law,
-    k0: np.uint32,
-    k1: np.uint32,
-    users: NDArray[np.int64],
-    rows: NDArray[np.int64],
-    items: NDArray[np.int64],
-    log_q: NDArray[np.float32],
-) -> None:
-    """Fill `items` and `log_q`, (batch, num_negatives): -1 and -inf where a user has no item."""
-    num_slots = items.shape[1]
-    if num_slots == 0:
-        return
-    together = max(DRAWS_AT_ONCE // num_slots, 1)
-    words = np.empty(together * num_slots, np.uint64)
-    places = np.empty(together * num_slots, np.int32)
-    out = np.empty(together * num_slots, np.int32)
-    counts = np.ones(together, np.int64)
-    for start in range(0, users.size, together):
-        stop = min(start + together, users.size)
-        size = (stop - start) * num_slots
-        draw_groups(
-            law, k0, k1, users[start:stop], rows[start:stop], counts[: stop - start], num_slots,
-            words[:size], places[:size], out[:size],
-        )  # fmt: skip
-        _write(law, users[start:stop], out[:size], items[start:stop], log_q[start:stop])
-
-
-@kernel
-def _write(
+def log_q_of_draws(
     law: Law,
     users: NDArray[np.int64],
-    out: NDArray[np.int32],
-    items: NDArray[np.int64],
+    items: NDArray[np.int32],
     log_q: NDArray[np.float32],
 ) -> None:
-    """Copy drawn items and state their log-probabilities."""
-    num_slots = items.shape[1]
+    """Fill the log-probabilities of drawn items, (batch, num_negatives): -inf for -1."""
     for r in range(users.size):
         log_left = law.log_left[U(left_entry(law, users[U(r)]))]
-        for slot in range(num_slots):
-            item = out[U(r * num_slots + slot)]
-            items[U(r), U(slot)] = item
+        for slot in range(items.shape[1]):
+            item = items[U(r), U(slot)]
             if item < 0:
                 log_q[U(r), U(slot)] = -np.inf
             elif law.kind == UNIFORM:
