@@ -1,5 +1,8 @@
 """The errors that recneg raises on purpose; each message states the requirement, then the value."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 __all__ = [
     "DataUnavailableError",
     "IntegrityError",
@@ -7,6 +10,7 @@ __all__ = [
     "InvalidIdError",
     "NoNegativeError",
     "RecnegError",
+    "did_you_mean",
 ]
 
 
@@ -32,3 +36,15 @@ class IntegrityError(RecnegError):
 
 class DataUnavailableError(RecnegError):
     """A data set is not at hand and cannot be downloaded; the message says what to put where."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `` (did you mean ...?)`` with the known word that is next to `word`, or nothing.
+
+    Examples
+    --------
+    >>> did_you_mean("popularty", ["uniform", "popularity"]), did_you_mean("x", ["uniform"])
+    (' (did you mean popularity?)', '')
+    """
+    near = get_close_matches(word, list(known), 1)
+    return f" (did you mean {near[0]}?)" if near else ""

@@ -27,7 +27,8 @@ def check_ids(values: ArrayLike, what: str, limit: int = ID_LIMIT) -> NDArray[np
     if array.dtype.kind not in "iu" and array.size:
         raise InvalidIdError(
             f"{what} ids must be integers; got dtype {array.dtype}, "
-            f"first value {array.reshape(-1)[0]!r}"
+            f"first value {array.reshape(-1)[0]!r} (they are positions: Interactions.{what}_index "
+            "finds those of labels)"
         )
     if array.size and (array.min() < 0 or array.max() >= limit):
         flat = array.reshape(-1)

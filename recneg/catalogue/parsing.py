@@ -8,7 +8,7 @@ from typing import Any
 
 from recneg.catalogue.entries import CATALOGUE
 from recneg.catalogue.recipe import Material, Recipe
-from recneg.errors import InvalidDataError
+from recneg.errors import InvalidDataError, did_you_mean
 
 __all__ = ["check_needs", "name_of", "options_of", "parse_options", "parse_recipe"]
 
@@ -25,7 +25,8 @@ def name_of(text: str, known: Collection[str], what: str) -> str:
     """
     name = text.partition(":")[0].strip().replace("-", "_")
     if name not in known:
-        raise InvalidDataError(f"a {what} must be one of {', '.join(known)}; got {name!r}")
+        hint = did_you_mean(name, known)
+        raise InvalidDataError(f"a {what} must be one of {', '.join(known)}; got {name!r}{hint}")
     return name
 
 
@@ -44,7 +45,7 @@ def parse_options(text: str, known: Mapping[str, Parameter]) -> dict[str, Any]:
         if not equals or option not in known:
             raise InvalidDataError(
                 f"options of {name} must be written as option=value, of "
-                f"{', '.join(known) or 'none'}; got {part!r}"
+                f"{', '.join(known) or 'none'}; got {part!r}{did_you_mean(option, known)}"
             )
         options[option] = _value(value, str(known[option].annotation), f"{name}:{option}")
     return options

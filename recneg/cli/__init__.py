@@ -38,7 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (RecnegError, ValueError, TypeError, OSError, FloatingPointError) as error:
         _fail(_one_line(str(error)), 2)
     except KeyboardInterrupt:
-        _fail("interrupted", 130)
+        _fail("interrupted" + _way_on(sys.argv[1:] if arguments is None else list(arguments)), 130)
+
+
+def _way_on(arguments: list[str]) -> str:
+    """Say what an interrupted training has left."""
+    if arguments[:1] != ["train"]:
+        return ""
+    if any(each.startswith("--checkpoint") for each in arguments):
+        return "; the same command goes on after the last whole epoch"
+    return "; nothing is kept (--checkpoint FILE keeps every whole epoch)"
 
 
 def _one_line(text: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recneg.cli.options import DataOptions, SourceOptions
-from recneg.errors import InvalidDataError
+from recneg.errors import InvalidDataError, did_you_mean
 from recneg.interactions import Interactions
 from recneg.keys import Key, random_floats
 from recneg.splits import Split, carve_validation, leave_last_out, random_split, time_split
@@ -50,9 +50,10 @@ def load_data(options: SourceOptions) -> LoadedData:
         return LoadedData(dataset.interactions, shown, dataset.split, dataset.titles, dataset.note)
     path = Path(options.data)
     if not path.exists() and not options.data.lower().endswith(TEXT_SUFFIXES):
+        known = [*names(), "simulated"]
         raise InvalidDataError(
-            f"--data must be one of {', '.join([*names(), 'simulated'])}, or a file; "
-            f"got {options.data!r}"
+            f"--data must be one of {', '.join(known)}, or a file; "
+            f"got {options.data!r}{did_you_mean(options.data, known)}"
         )
     read = partial(
         Interactions.from_file, path, user=options.user, item=options.item,

@@ -28,7 +28,7 @@ def samplers() -> None:
             "paper",
             "bytes a\nuser",
             "an\nitem",
-            "an inter-\naction",
+            "a\npair",
         ],
         rows,
         left=(1, 2, 3),

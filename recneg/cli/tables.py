@@ -13,6 +13,9 @@ __all__ = ["print_table", "stdout"]
 WIDTH_OF_FILES = 110
 """Columns when the output is not a terminal but a pipe or a file."""
 
+WORD = 8
+"""Letters of a word that stay together, if there is no room for more beside the numbers."""
+
 
 def stdout() -> Console:
     """Return a console on standard output."""
@@ -30,7 +33,7 @@ def print_table(
         cells = [header, *(row[number] for row in rows)]
         if number in left:
             longest = max(len(word) for cell in cells for word in cell.split() or [""])
-            table.add_column(header, overflow="fold", min_width=longest)
+            table.add_column(header, overflow="fold", min_width=min(longest, WORD))
         elif number == 0:
             table.add_column(header, no_wrap=True)
         else:

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from recneg.errors import InvalidDataError
+from recneg.errors import InvalidDataError, did_you_mean
 
 __all__ = [
     "Card",
@@ -216,7 +216,10 @@ def card(name: str) -> Card:
         For a name without a card, or a card that breaks the schema.
     """
     if name not in names():
-        raise InvalidDataError(f"the data set must be one of {', '.join(names())}; got {name!r}")
+        hint = did_you_mean(name, names())
+        raise InvalidDataError(
+            f"the data set must be one of {', '.join(names())}; got {name!r}{hint}"
+        )
     path = cards_folder() / f"{name}.toml"
     try:
         return Card.model_validate({"name": name, **tomllib.loads(path.read_text("utf-8"))})

@@ -90,6 +90,8 @@ class FactorModel(SavedModel):
         Parameters
         ----------
         userid : int or array_like of int, shape (batch,)
+            Positions, as the items that come back: ``user_index`` and ``item_ids`` of the
+            interactions translate.
         user_items : SciPy sparse matrix, shape (1 or batch, num_items), optional
             What the users have seen, one row a user. Default: what they had in `fit`.
         N : int, default 10

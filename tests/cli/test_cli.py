@@ -438,3 +438,25 @@ def test_python_m_recneg() -> None:
         [sys.executable, "-m", "recneg", "--version"], capture_output=True, text=True, check=True
     )
     assert ran.stdout.strip() == "0.1.0"
+
+
+def test_a_mistyped_name_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, hint in (
+        (("compare", "--data", "movielens-100K"), "did you mean movielens-100k?"),
+        (("compare", "--samplers", "popularty"), "did you mean popularity?"),
+        (("compare", "--samplers", "popularity:exponant=0.5"), "did you mean exponent?"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            main([*arguments])
+        assert hint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("width", [80, 110])
+def test_numbers_of_samplers_are_never_cut(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("recneg.cli.tables.WIDTH_OF_FILES", width)
+    run("samplers")
+    shown = capsys.readouterr().out.splitlines()
+    assert next(line for line in shown if "popularity" in line).split()[-3:] == ["33", "32", "10"]
+    assert next(line for line in shown if " midx " in line).split()[-4:] == ["d", "+", "20", "4"]
