@@ -51,6 +51,8 @@ def run(
         raise InvalidDataError("there must be at least one sampler; got none")
     if out is not None and find_spec("matplotlib") is None:
         raise InvalidDataError("--out draws a plot, which needs matplotlib: pip install matplotlib")
+    if out is not None and out.exists() and not out.is_dir():
+        raise InvalidDataError(f"--out must name a folder; {out} is a file")
     if issubclass(MODELS[name_of(choices.model, MODELS, "model")].kind, SequenceModel):
         raise InvalidDataError(f"compare must be given a model of users; got {choices.model}")
     loaded = load_data(data)

@@ -57,7 +57,9 @@ def run(
     )
     with atomic_path(out) as path:
         frame.write_parquet(path)
-    stdout().print(f"wrote {frame.height} negatives of {interactions!r} to {out}")
+    stdout().print(
+        f"wrote {frame.height} negatives for {len(rows)} rows to {out}; {interactions!r}"
+    )
 
 
 def _rows(
