@@ -41,7 +41,9 @@ def plot_cost(pools: list[int], lines: dict[str, dict[str, list[float]]], path: 
         for name, values in curves.items():
             axes.plot(pools, values, marker="o", markersize=4, label=name)
         axes.set_xscale("log", base=2)
-        axes.set_yscale("log")
+        if all(value > 0 for values in curves.values() for value in values):
+            axes.set_yscale("log", base=2)
+            axes.yaxis.set_major_formatter("{x:.0f}")
         axes.set_xlabel("candidates of a batch")
         axes.set_ylabel(label)
         axes.grid(color="0.93")
