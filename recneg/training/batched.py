@@ -221,7 +221,15 @@ class BatchedEngine:
         )
         self._views = state.factors
         self._pair = (
-            Table(users, of_users, cosine=cosine, raw=True, frozen=frozen),
+            Table(
+                users,
+                of_users,
+                cosine=cosine,
+                raw=True,
+                frozen=frozen,
+                threads=self.threads,
+                lanes=1,
+            ),
             Table(items, of_items, cosine=cosine, threads=self.threads),
         )
         decays = options.item_regularization > 0 and options.regularized == "rows"

@@ -44,6 +44,9 @@ class Table:
     frozen : int
         A column that is constant, as the ones of users beside item biases; -1 for none.
     threads : int
+        How many move rows side by side.
+    lanes : int, optional
+        For gradients. Default: one a thread.
     """
 
     def __init__(
@@ -55,7 +58,9 @@ class Table:
         raw: bool = False,
         frozen: int = -1,
         threads: int = 1,
+        lanes: int | None = None,
     ) -> None:
+        lanes = threads if lanes is None else lanes
         self.values, self.moments, self.frozen, self.threads = values, moments, frozen, threads
         self.cosine, self._by_scored = cosine, cosine and not raw
         self._idle_decay = 0.0
@@ -64,8 +69,8 @@ class Table:
         moments of lazy Adam need it; other steps do the same to all rows without one."""
         self.scored = unit_rows(values) if cosine else values
         """What scores are made of: the rows, or copies of length 1."""
-        self.gradients = np.zeros((threads, *values.shape), np.float32)
-        self.touched = np.zeros((threads, len(values)), np.uint8)
+        self.gradients = np.zeros((lanes, *values.shape), np.float32)
+        self.touched = np.zeros((lanes, len(values)), np.uint8)
 
     def renew(self) -> None:
         """Make what is scored anew of the rows, without what rounding the steps have added."""
