@@ -425,7 +425,7 @@ def test_fractions_of_a_second_in_frames_order_events(tmp_path, unit) -> None:
     for data in (
         Sequences.from_polars(frame, **names),
         Sequences.from_polars(frame.lazy(), **names),
-        Sequences.from_pandas(frame.to_pandas(), **names),
+        Sequences.from_pandas(pd.DataFrame(frame.to_dict(as_series=False)), **names),
         Sequences.from_pandas(aware, **names),
         Sequences.from_file(tmp_path / "a.parquet"),
     ):
