@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from figures import new_figure, save_figure
 from numpy.typing import NDArray
 from recording import Table, environment, write
 from scipy import stats
@@ -407,11 +408,7 @@ def spread(values: list[float]) -> str:
 
 def plot(results: dict[str, dict[str, list[dict[str, Any]]]], path: Path) -> None:
     """Draw a line a method over the exponents."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(6, 4)
     axes = figure.subplots()
     for number, method in enumerate(SEMI):
         beside = np.array(EXPONENTS) + 0.04 * (number - len(SEMI) // 2)  # so that bars stand apart
@@ -423,7 +420,7 @@ def plot(results: dict[str, dict[str, list[dict[str, Any]]]], path: Path) -> Non
     axes.set_ylabel(f"NDCG@{K} against the true relevance")
     axes.grid(color="0.93")
     axes.legend()
-    figure.savefig(path, dpi=110, format="png", metadata={"Software": None})
+    save_figure(figure, path)
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from figures import new_figure, save_figure
 from recording import Table, environment, write
 from rich.progress import track
 from scipy import stats
@@ -254,8 +255,6 @@ def fill_page(page: Path, table: Table, trials: int, worlds: int) -> None:
 
 def plot(results: dict[str, list[Figures]], path: Path) -> None:
     """Draw a line a sampler, best first: true NDCG, and beside it how hard and how false it is."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
     def mean(name: str, field: str) -> float:
         return statistics.mean(getattr(run, field) for run in results[name])
@@ -265,8 +264,7 @@ def plot(results: dict[str, list[Figures]], path: Path) -> None:
     ndcg, rank = ([mean(name, field) for name in names] for field in ("ndcg", "hardness"))
     wrong = [100 * mean(name, "false_negatives") for name in names]
     spread = [statistics.stdev(run.ndcg for run in results[name]) for name in names]
-    figure = Figure(figsize=(10, 8), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(10, 8)
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     left.errorbar(ndcg, places, xerr=spread, fmt="none", ecolor="0.75", zorder=1)
     left.axvline(mean("uniform", "ndcg"), color="0.6", linewidth=0.8, linestyle="--")
@@ -279,7 +277,7 @@ def plot(results: dict[str, list[Figures]], path: Path) -> None:
         axes.grid(axis="y", color="0.93")
         axes.set_axisbelow(True)
     figure.colorbar(points, label="negatives that are truly relevant, %")
-    figure.savefig(path, dpi=110, format="png", metadata={"Software": None})
+    save_figure(figure, path)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from figures import new_figure, save_figure
+
 __all__ = ["plot_cost", "plot_curve", "plot_orderings"]
 
 Record = dict[str, Any]
@@ -12,7 +14,8 @@ Record = dict[str, Any]
 
 def plot_orderings(found: dict[str, list[Record]], metric: str, path: Path) -> None:
     """Draw a line a system, best first: all seeds on test, and seconds of an epoch beside them."""
-    figure, (left, right) = _figure((10, 0.45 * len(found) + 1.4), 1, 2, sharey=True)
+    figure = new_figure(10, 0.45 * len(found) + 1.4)
+    left, right = figure.subplots(1, 2, sharey=True)
 
     def mean(name: str, value: str) -> float:
         runs = found[name]
@@ -31,12 +34,13 @@ def plot_orderings(found: dict[str, list[Record]], metric: str, path: Path) -> N
     for axes in (left, right):
         axes.grid(axis="x", color="0.93")
         axes.set_axisbelow(True)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_cost(pools: list[int], lines: dict[str, dict[str, list[float]]], path: Path) -> None:
     """Draw time and memory of a step against the size of the pool; `lines`: by axis and name."""
-    figure, parts = _figure((10, 3.6), 1, len(lines))
+    figure = new_figure(10, 3.6)
+    parts = figure.subplots(1, len(lines))
     for axes, (label, curves) in zip(parts, lines.items(), strict=True):
         for name, values in curves.items():
             axes.plot(pools, values, marker="o", markersize=4, label=name)
@@ -48,14 +52,15 @@ def plot_cost(pools: list[int], lines: dict[str, dict[str, list[float]]], path: 
         axes.set_ylabel(label)
         axes.grid(color="0.93")
         axes.legend()
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_curve(
     found: dict[str, list[Record]], published: dict[str, float], label: str, path: Path
 ) -> None:
     """Draw what validation data showed against hours of training, one line a run."""
-    figure, axes = _figure((7, 3.8), 1, 1)
+    figure = new_figure(7, 3.8)
+    axes = figure.subplots()
     for name, runs in found.items():
         for run in runs:
             points = [epoch for epoch in run["curve"] if epoch["validation"] is not None]
@@ -68,21 +73,8 @@ def plot_curve(
     axes.set_xlabel("hours of training, on one thread")
     axes.set_ylabel(label)
     axes.legend()
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _value(run: Record, name: str) -> float:
     return float(run["test"][name] if name in run["test"] else run[name])
-
-
-def _figure(size: tuple[float, float], rows: int, columns: int, **options: Any) -> Any:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots(rows, columns, **options)
-
-
-def _save(figure: Any, path: Path) -> None:
-    figure.savefig(path, dpi=110, format="png", metadata={"Software": None})

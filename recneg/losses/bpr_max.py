@@ -14,7 +14,7 @@ from recneg.losses.base import Loss
 from recneg.losses.checks import check_between
 from recneg.losses.elementary import exp_below
 from recneg.losses.rows import Rows, log_sigmoid
-from recneg.losses.scalars import highest_of, softmax_row
+from recneg.losses.scalars import exponentials, highest_of, multiply
 
 if TYPE_CHECKING:
     import torch
@@ -68,11 +68,13 @@ def bpr_max_row(
     if highest == -np.inf:
         gradients[:] = 0.0
         return 0.0, 0.0
-    total = softmax_row(negatives, 0.0, 1.0, weights, gradients)
+    total = exponentials(negatives, highest, 1.0, weights, gradients)
+    multiply(gradients, 1.0 / total)
     top = min(highest, positive)  # what s_j + ln sigmoid(s_pos - s_j) is next to, at most
     mass, up, square = _gain(positive, top, negatives, weights, gradients)
     _fill_slopes(positive, top, mass, parameters[0], square, negatives, weights, gradients)
-    return total - top - math.log(mass) + parameters[0] * square, -up / mass
+    gap = highest - top + math.log(total) - math.log(mass)
+    return gap + parameters[0] * square, -up / mass
 
 
 @kernel_fast

@@ -55,33 +55,20 @@ class CosineContrastiveLoss(Loss):
         )
 
 
-@kernel
+@kernel_fast
 def mean_excess(
     parameters: tuple[float, ...], negatives: Any, weights: Any, gradients: Any
 ) -> float:
     """Return the term of the negatives, ``weight mean_j max(0, s_j - margin)``; fill its slopes."""
     share = parameters[1] / max(count_kept(weights, negatives.size), 1.0)
-    if weights.size == 0:
-        return _excess(share, parameters[0], negatives, gradients)
     total = 0.0
     for j in range(negatives.size):
-        excess = np.float64(negatives[j]) - parameters[0]
-        slope = share * weights[j] if excess > 0.0 else 0.0
-        gradients[j] = slope
-        if slope != 0.0:  # a masked score may be infinite
-            total += slope * excess
+        excess, slope = np.float64(negatives[j]) - parameters[0], share
+        if weights.size > 0:
+            slope = share * weights[j]
+        gradients[j] = slope if excess > 0.0 else 0.0
+        total += 0.0 if excess <= 0.0 or slope == 0.0 else slope * excess  # a NaN stays
     return total
-
-
-@kernel_fast
-def _excess(share: float, margin: float, negatives: Any, gradients: Any) -> float:
-    """Do the same without weights, in vector instructions."""
-    total = 0.0
-    for j in range(negatives.size):
-        excess = np.float64(negatives[j]) - margin
-        gradients[j] = share if excess > 0.0 else 0.0
-        total += 0.0 if excess <= 0.0 else excess  # a NaN stays
-    return share * total
 
 
 @kernel
