@@ -188,14 +188,7 @@ def move_rows(
     for row in range(start, stop):
         if touched[row] == STAY:
             continue
-        if touched[row] == IDLE:
-            for f in range(columns):
-                slope = shrink32 * (decay32 * values[row, f])
-                m = keep1 * first[row, f] + new1 * slope
-                v = keep2 * second[row, f] + new2 * slope * slope
-                first[row, f], second[row, f] = m, v
-                values[row, f] -= size * m / (np.sqrt(v) * root + epsilon)
-        elif code == PLAIN:
+        if code == PLAIN:
             for f in range(columns):
                 values[row, f] -= rate32 * shrink32 * gradients[row, f]
         elif code == ADAGRAD:
@@ -212,8 +205,9 @@ def move_rows(
             for f in range(columns):
                 values[row, f] -= scale * gradients[row, f]
         else:
+            idle = touched[row] == IDLE
             for f in range(columns):
-                slope = shrink32 * gradients[row, f]
+                slope = shrink32 * (decay32 * values[row, f] if idle else gradients[row, f])
                 m = keep1 * first[row, f] + new1 * slope
                 v = keep2 * second[row, f] + new2 * slope * slope
                 first[row, f], second[row, f] = m, v
