@@ -3,21 +3,21 @@
 Draws of users in random order wait for memory: a bisection of a history takes several steps to
 lines that no cache has, one after the other. A directory cuts what is searched, ranks or items,
 into buckets of equal width and states how many excluded items lie before each. So a draw reads one
-entry of the directory and one place of the history, and the reads of different draws do not wait
-for each other.
+entry of the directory and one place of the history, both asked for beforehand.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recneg.intrinsics import WINDOW, count_in_window, prefetch
 from recneg.jit import kernel
 from recneg.parallel import map_blocks
 
-__all__ = ["NO_DIRECTORY", "Directory", "count_in_buckets", "directory_of"]
+__all__ = ["NO_DIRECTORY", "Directory", "count_excluded", "directory_of"]
 
 U = np.uint64
 
@@ -97,54 +97,60 @@ def _fill(
 
 
 @kernel
-def count_in_buckets(
+def count_excluded(
     indptr: NDArray[np.int64],
     indices: NDArray[np.int32],
     before: NDArray[np.int32],
     shifts: NDArray[np.uint8],
     by_rank: bool,
     users: NDArray[np.int64],
+    counts: NDArray[np.int64],
     num_slots: int,
     values: NDArray[np.int32],
     places: NDArray[np.int32],
-) -> Any:
+) -> None:
     """Fill `places` with the numbers of excluded items that have at most each value.
 
     By rank, an item's value is the number of items before it that are not excluded. `values` and
-    `places` have `num_slots` entries for each of the users; negative values get any place.
+    `places` have ``counts[g] * num_slots`` entries for ``users[g]``, one group after the other;
+    negative values get any place.
     """
-    index, met = 0, 0
-    for r in range(users.size):
-        user = U(users[U(r)])
-        start, shift = (indptr[user] >> 1) + 2 * users[U(r)], shifts[user]
-        for _ in range(num_slots):
+    index, slope = 0, np.int32(1 if by_rank else 0)
+    for group in range(users.size):
+        user = U(users[U(group)])
+        start, shift = (indptr[user] >> 1) + 2 * np.int64(user), shifts[user]
+        for _ in range(counts[U(group)] * num_slots):
             bucket = max(np.int64(values[U(index)]), np.int64(0)) >> shift
-            places[U(index)] = before[U(start + bucket)]
-            index += 1
-    index, last = 0, np.int64(indices.size - 1)
-    for r in range(users.size):  # these reads do not wait for each other either
-        begin = indptr[U(users[U(r)])]
-        for _ in range(num_slots):
-            met += indices[U(min(begin + places[U(index)], last))]
+            places[U(index)] = np.int32(bucket)
+            prefetch(before, U(start + bucket))
             index += 1
     index = 0
-    for r in range(users.size):
-        user = U(users[U(r)])
-        begin, start, shift = indptr[user], (indptr[user] >> 1) + 2 * users[U(r)], shifts[user]
-        for _ in range(num_slots):
-            value, place = np.int64(values[U(index)]), np.int64(places[U(index)])
-            end = np.int64(before[U(start + (max(value, np.int64(0)) >> shift) + 1)])
-            while end - place > 4:  # many excluded items side by side
-                middle = (place + end) >> 1
-                if indices[U(begin + middle)] - (middle if by_rank else 0) <= value:
-                    place = middle + 1
-                else:
-                    end = middle
-            low, more = place, np.int64(0)
-            for step in range(4):
-                at = low + step
-                held = indices[U(min(begin + at, last))] - (at if by_rank else 0)
-                more += np.int64((at < end) & (held <= value))
-            places[U(index)] = np.int32(low + more)
+    for group in range(users.size):
+        user = U(users[U(group)])
+        begin, start = indptr[user], (indptr[user] >> 1) + 2 * np.int64(user)
+        for _ in range(counts[U(group)] * num_slots):
+            place = begin + before[U(start + places[U(index)])]
+            prefetch(indices, U(place))
+            prefetch(indices, U(place + WINDOW - 1))
             index += 1
-    return met
+    index, final = 0, np.int64(indices.size - WINDOW)
+    for group in range(users.size):
+        user = U(users[U(group)])
+        begin, start = indptr[user], (indptr[user] >> 1) + 2 * np.int64(user)
+        for _ in range(counts[U(group)] * num_slots):
+            value, entry = values[U(index)], U(start + places[U(index)])
+            low, high = np.int64(before[entry]), np.int64(before[entry + U(1)])
+            while high - low > WINDOW or (final < 0 and low < high):  # side by side, or no window
+                middle = (low + high) >> 1
+                if indices[U(begin + middle)] - middle * slope <= value:
+                    low = middle + 1
+                else:
+                    high = middle
+            if final >= 0:
+                at = min(begin + low, final)
+                first = np.int32(at - begin)
+                low = np.int64(first) + count_in_window(
+                    indices, at, first, np.int32(high), value, slope
+                )
+            places[U(index)] = np.int32(low)
+            index += 1

@@ -2,11 +2,9 @@
 
 Draws come in groups: the consecutive rows of one user, each with the same number of slots. In a
 batch a group is a row; in training it holds all positives of a user. A draw is a random rank or
-item, and the number of excluded items below it. The draws of a group take each step of the
-bisection for that number together: steps of different draws do not wait for each other and
-mispredict no branch, which makes 64 draws some three times as fast as 64 searches. Where a group
-has a few draws only, a `Directory` says where to look. Each phase below is one call for all groups,
-because a call that passes arrays costs more in reference counting than a draw does.
+item, and the number of excluded items below it, which a `Directory` helps to find. Each phase below
+is one call for all groups, because a call that passes arrays costs more in reference counting than
+a draw does, and because reads of memory for different draws then do not wait for each other.
 """
 
 from __future__ import annotations
@@ -18,16 +16,13 @@ from numpy.typing import NDArray
 
 from recneg.jit import inlined, kernel
 from recneg.keys import bounded, bounded_wide, fill_words, rejected, word
-from recneg.samplers.directory import count_in_buckets
+from recneg.samplers.directory import count_excluded
 from recneg.samplers.law import UNIFORM, Law
 
 __all__ = ["draw_groups", "draw_items", "log_prob_pairs", "log_q_of_draws"]
 
 MAX_TRIES = 16
 """Rejections before a weighted law draws from its exact conditional law instead."""
-
-FEW_SLOTS = 4
-"""Slots of a row up to which a directory finds excluded items faster than a bisection."""
 
 DRAWS_AT_ONCE = 2048
 """Draws whose scratch memory, 32 KB, stays in the first cache."""
@@ -83,41 +78,6 @@ def first_items(law: Law, words: NDArray[np.uint64], out: NDArray[np.int32]) -> 
         if fraction >= alias[U(item), U(0)]:
             item = np.int64(alias[U(item), U(1)])
         out[U(index)] = -1 if rejected(fraction, num_items) else item
-
-
-@kernel
-def count_together(
-    indptr: NDArray[np.int64],
-    indices: NDArray[np.int32],
-    by_rank: bool,
-    users: NDArray[np.int64],
-    counts: NDArray[np.int64],
-    num_slots: int,
-    values: NDArray[np.int32],
-    places: NDArray[np.int32],
-) -> None:
-    """Fill `places` as `count_in_buckets` does, a step for all draws of a group at a time."""
-    start = 0
-    for group in range(users.size):
-        begin = indptr[U(users[U(group)])]
-        remaining = np.int32(indptr[U(users[U(group)] + 1)] - begin)
-        stop = start + counts[U(group)] * num_slots
-        for index in range(start, stop):
-            places[U(index)] = 0
-        while remaining > 0:
-            half = np.int32((remaining + np.int32(1)) >> np.int32(1))
-            if by_rank:
-                for index in range(start, stop):
-                    place = np.int32(places[U(index)] + half - np.int32(1))
-                    below = np.int32(indices[U(begin + place)] - place) <= values[U(index)]
-                    places[U(index)] = np.int32(place + 1) if below else places[U(index)]
-            else:
-                for index in range(start, stop):
-                    place = np.int32(places[U(index)] + half - np.int32(1))
-                    below = indices[U(begin + place)] <= values[U(index)]
-                    places[U(index)] = np.int32(place + 1) if below else places[U(index)]
-            remaining = np.int32(remaining - half)
-        start = stop
 
 
 @kernel
@@ -265,8 +225,7 @@ def draw_groups(
     """Draw `num_slots` items for each of ``counts[g]`` rows from ``first_rows[g]`` of ``users[g]``.
 
     `words` and `places` are scratch of the size of `out`, the sum of ``counts * num_slots``. A user
-    without an admissible item gets -1. With few draws a group, each of one row, a directory finds
-    the excluded items; with many, they search together.
+    without an admissible item gets -1.
     """
     fill_words(k0, k1, first_rows, counts, num_slots, words)
     ranked = law.kind == UNIFORM
@@ -275,16 +234,10 @@ def draw_groups(
     else:
         first_items(law, words, out)
     if law.indices.size > 0:
-        single = num_slots <= FEW_SLOTS
-        for group in range(counts.size):
-            single = single and counts[U(group)] == 1
-        if single:
-            count_in_buckets(
-                law.indptr, law.indices, law.before, law.shifts, ranked, users, num_slots, out,
-                places,
-            )  # fmt: skip
-        else:
-            count_together(law.indptr, law.indices, ranked, users, counts, num_slots, out, places)
+        count_excluded(
+            law.indptr, law.indices, law.before, law.shifts, ranked, users, counts, num_slots, out,
+            places,
+        )  # fmt: skip
     if not ranked:
         redraw_excluded(law, k0, k1, users, first_rows, counts, num_slots, places, out)
     elif law.indices.size > 0:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from recneg import Interactions, Popularity, Uniform
-from recneg.samplers.directory import count_in_buckets, directory_of
+from recneg.samplers.directory import count_excluded, directory_of
 
 histories = st.integers(1, 300).flatmap(
     lambda n: st.tuples(
@@ -34,9 +34,10 @@ def counted(
         held = np.array(sorted(items), np.int64) - (np.arange(len(items)) if by_rank else 0)
         values = np.arange(-1, n - len(items) if by_rank else n, dtype=np.int32)
         places = np.empty(values.size, np.int32)
-        count_in_buckets(
-            indptr, indices, *directory, by_rank, np.array([user]), values.size, values, places
-        )
+        count_excluded(
+            indptr, indices, *directory, by_rank, np.array([user]), np.array([1]), values.size,
+            values, places,
+        )  # fmt: skip
         found.append(places[1:])
         wanted.append(np.searchsorted(held, values[1:], side="right"))
     return np.concatenate(found), np.concatenate(wanted).astype(np.int32)
@@ -56,6 +57,26 @@ def test_items_side_by_side(by_rank: bool) -> None:
     sets = [set(range(400, 500)), {0}, set(range(9_000, 9_900)), set(range(9_999)), set()]
     found, wanted = counted(10_000, sets, by_rank)
     np.testing.assert_array_equal(found, wanted)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), max_size=8), st.booleans())
+def test_groups_follow_one_another(groups: list[tuple[int, int]], by_rank: bool) -> None:
+    """Groups of any number of rows, also none, of any users, also twice."""
+    sets = [set(range(0, 90, 3)), set(), {5, 6, 7}, set(range(40, 80)), {0, 99}]
+    indptr, indices = ragged(sets)
+    users, counts = np.array(groups, np.int64).reshape(-1, 2).T
+    owners = np.repeat(users, counts * 2)
+    limits = np.array([100 - len(each) if by_rank else 100 for each in sets])
+    values = (np.arange(owners.size) * 7919 % limits[owners]).astype(np.int32)
+    places = np.empty(values.size, np.int32)
+    count_excluded(
+        indptr, indices, *directory_of(100, indptr, indices, by_rank), by_rank,
+        users.copy(), counts.copy(), 2, values, places,
+    )  # fmt: skip
+    for owner, value, place in zip(owners, values, places, strict=True):
+        held = np.array(sorted(sets[owner]), np.int64)
+        held -= np.arange(held.size) if by_rank else 0
+        assert place == np.searchsorted(held, value, side="right")
 
 
 @pytest.mark.parametrize("law", [Uniform, Popularity])
