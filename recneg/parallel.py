@@ -2,23 +2,26 @@
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any, TypeVar
 
 __all__ = ["get_num_threads", "map_blocks", "map_tasks", "set_num_threads"]
 
 T = TypeVar("T")
 
-_NAME = "recneg-pool"
 _num_threads: int | None = None
 _pool: ThreadPoolExecutor | None = None
+_pool_size = 0
+_pool_lock = threading.Lock()
+_here = threading.local()
 
 
 def _forget_pool() -> None:
     """Drop the pool in a forked child: threads do not survive a fork."""
-    global _pool
-    _pool = None
+    global _pool, _pool_lock
+    _pool, _pool_lock = None, threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -52,36 +55,59 @@ def set_num_threads(num_threads: int | None) -> None:
     No sampler, split or metric depends on it. Training with more than one thread is lock-free and
     depends on timing.
     """
-    global _num_threads, _pool
+    global _num_threads
     if num_threads is not None and num_threads < 1:
         raise ValueError(f"num_threads must be at least 1; got {num_threads}")
     _num_threads = num_threads
-    if _pool is not None:
-        _pool.shutdown(wait=True)
-    _pool = None
 
 
-def _threads() -> ThreadPoolExecutor:
-    global _pool
-    if _pool is None:
-        _pool = ThreadPoolExecutor(get_num_threads(), thread_name_prefix=_NAME)
-    return _pool
+def _helpers(number: int) -> ThreadPoolExecutor:
+    """Return the pool, with at least so many threads; idle ones cost nothing."""
+    global _pool, _pool_size
+    with _pool_lock:
+        if _pool is None or _pool_size < number:
+            _pool, _pool_size = ThreadPoolExecutor(number, thread_name_prefix="recneg"), number
+        return _pool
 
 
 def map_tasks(task: Callable[[int], T], num_tasks: int, num_threads: int | None = None) -> list[T]:
     """Return ``[task(0), ..., task(num_tasks - 1)]``, computed on up to `num_threads` threads.
 
-    The first exception of a task is raised here. A task that calls this itself runs its own tasks
-    one after the other.
+    The calling thread takes its share, so that few tasks do not wait for another to wake up. The
+    first exception of a task is raised here, and no task is begun after it. A task that calls this
+    itself runs its own tasks one after the other.
     """
-    threads = get_num_threads() if num_threads is None else num_threads
-    nested = threading.current_thread().name.startswith(_NAME)  # would wait for its own pool
-    if threads == 1 or num_tasks <= 1 or nested:
+    threads = min(get_num_threads() if num_threads is None else num_threads, num_tasks)
+    if threads <= 1 or getattr(_here, "busy", False):
         return [task(index) for index in range(num_tasks)]
-    if threads == get_num_threads():
-        return list(_threads().map(task, range(num_tasks)))
-    with ThreadPoolExecutor(threads, thread_name_prefix=_NAME) as pool:
-        return list(pool.map(task, range(num_tasks)))
+    waiting = deque(range(num_tasks))
+    results: list[Any] = [None] * num_tasks
+
+    def work() -> None:
+        _here.busy = True
+        try:
+            while True:
+                try:
+                    index = waiting.popleft()
+                except IndexError:
+                    return
+                results[index] = task(index)
+        except BaseException:
+            waiting.clear()
+            raise
+        finally:
+            _here.busy = False
+
+    pool = _helpers(threads - 1)
+    helpers = [pool.submit(work) for _ in range(threads - 1)]
+    try:
+        work()
+    finally:
+        begun = [helper for helper in helpers if not helper.cancel()]
+        wait(begun)
+    for helper in begun:
+        helper.result()
+    return results
 
 
 def map_blocks(task: Callable[[int, int], T], num_rows: int, block_size: int) -> list[T]:
