@@ -45,6 +45,7 @@ __all__ = [
     "random_bits_torch",
     "random_floats",
     "random_integers",
+    "words_at",
 ]
 
 STREAM_VERSION = 1
@@ -156,6 +157,28 @@ def fill_words(
 
 
 @kernel
+def words_at(
+    k0: np.uint32,
+    k1: np.uint32,
+    rows: NDArray[np.int64],
+    slots: NDArray[np.int64],
+    attempts: NDArray[np.int64],
+    words: NDArray[np.uint64],
+) -> None:
+    """Fill the words of any rows, slots and attempts, arrays of one size."""
+    key0, key1 = np.uint64(k0), np.uint64(k1)
+    for index in range(words.size):
+        row, slot = np.uint64(rows[U64(index)]), np.uint64(slots[U64(index)])
+        x0, x1, x2, x3 = philox_block(
+            row & _U64_LOW, row >> _U64_32, slot >> U64(1), np.uint64(attempts[U64(index)]),
+            key0, key1,
+        )  # fmt: skip
+        odd = (slot & U64(1)) != U64(0)
+        low, high = x2 if odd else x0, x3 if odd else x1
+        words[U64(index)] = (high << _U64_32) | low
+
+
+@kernel
 def bounded(x: np.uint64, n: int) -> tuple[np.int64, np.uint64]:
     """Return the high and low 64 bits of ``x * n`` for ``1 <= n < 2**32``.
 
@@ -244,19 +267,6 @@ def as_key(key: int | Key) -> Key:
     return key if isinstance(key, Key) else Key(key)
 
 
-@kernel
-def _words(
-    k0: np.uint32,
-    k1: np.uint32,
-    rows: NDArray[np.int64],
-    slots: NDArray[np.int64],
-    attempts: NDArray[np.int64],
-    out: NDArray[np.uint64],
-) -> None:
-    for index in range(out.size):
-        out[index] = word(k0, k1, rows[index], slots[index], attempts[index])
-
-
 def random_bits(
     key: int | Key, rows: ArrayLike, slots: ArrayLike = 0, attempts: ArrayLike = 0
 ) -> NDArray[np.uint64]:
@@ -279,7 +289,7 @@ def random_bits(
     )
     out = np.empty(r.shape, np.uint64)
     k0, k1 = as_key(key).words
-    _words(k0, k1, r.flatten(), s.flatten(), a.flatten(), out.reshape(-1))
+    words_at(k0, k1, r.flatten(), s.flatten(), a.flatten(), out.reshape(-1))
     return out
 
 

@@ -15,14 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recneg.jit import inlined, kernel
-from recneg.keys import bounded, bounded_wide, fill_words, rejected, word
+from recneg.keys import bounded, fill_words, rejected, word
 from recneg.samplers.directory import count_excluded
 from recneg.samplers.law import UNIFORM, Law
+from recneg.samplers.redraws import first_items, redraw_excluded
 
 __all__ = ["draw_groups", "draw_items", "log_prob_pairs", "log_q_of_draws"]
-
-MAX_TRIES = 16
-"""Rejections before a weighted law draws from its exact conditional law instead."""
 
 DRAWS_AT_ONCE = 2048
 """Draws whose scratch memory, 32 KB, stays in the first cache."""
@@ -70,143 +68,10 @@ def first_ranks(
 
 
 @kernel
-def first_items(law: Law, words: NDArray[np.uint64], out: NDArray[np.int32]) -> None:
-    """Fill `out` with alias draws of a weighted law, excluded or not; -1 for one to be redrawn."""
-    num_items, alias = law.num_items, law.alias
-    for index in range(out.size):
-        item, fraction = bounded(words[U(index)], num_items)
-        if fraction >= alias[U(item), U(0)]:
-            item = np.int64(alias[U(item), U(1)])
-        out[U(index)] = -1 if rejected(fraction, num_items) else item
-
-
-@kernel
 def shift_ranks(places: NDArray[np.int32], out: NDArray[np.int32]) -> None:
     """Turn ranks into items: skip the excluded ones below."""
     for index in range(out.size):
         out[U(index)] += places[U(index)] if out[U(index)] >= 0 else np.int32(0)
-
-
-@kernel
-def redraw_excluded(
-    law: Law,
-    k0: np.uint32,
-    k1: np.uint32,
-    users: NDArray[np.int64],
-    first_rows: NDArray[np.int64],
-    counts: NDArray[np.int64],
-    num_slots: int,
-    places: NDArray[np.int32],
-    out: NDArray[np.int32],
-) -> None:
-    """Draw again, one by one, what hit an excluded item or is -1; -1 for users without any item."""
-    exclude = law.indptr.size > 0
-    begin, end, start = np.int64(0), np.int64(0), 0
-    for group in range(users.size):
-        user = U(users[U(group)])
-        if exclude:
-            begin, end = law.indptr[user], law.indptr[user + U(1)]
-        stop = start + counts[U(group)] * num_slots
-        for index in range(start, stop):
-            item, place = out[U(index)], places[U(index)] if end > begin else np.int32(0)
-            if item < 0 or (place > 0 and law.indices[U(begin + place - 1)] == item):
-                if exclude and law.residual[user] == 0:
-                    out[U(index)] = -1
-                    continue
-                out[U(index)] = redraw(
-                    law.num_items, law.indices, begin, end, law.alias, law.prefix,
-                    law.residual[user] if exclude else np.int64(0),
-                    law.gap_start[user] if exclude else np.int64(-1), law.gaps, k0, k1,
-                    first_rows[U(group)] + (index - start) // num_slots,
-                    (index - start) % num_slots,
-                )  # fmt: skip
-        start = stop
-
-
-@kernel
-def redraw(
-    num_items: Any,
-    indices: Any,
-    begin: Any,
-    end: Any,
-    alias: Any,
-    prefix: Any,
-    residual: Any,
-    gap_entry: Any,
-    gaps: Any,
-    k0: Any,
-    k1: Any,
-    row: Any,
-    slot: Any,
-) -> Any:
-    """Continue a weighted draw from attempt 1; exact and bounded, whatever the user has seen."""
-    attempt = 1
-    while attempt < MAX_TRIES or end == begin:
-        item, fraction = bounded(word(k0, k1, row, slot, attempt), num_items)
-        attempt += 1
-        if rejected(fraction, num_items):
-            continue
-        if fraction >= alias[item, 0]:
-            item = np.int64(alias[item, 1])
-        low, high = begin, end
-        while low < high:
-            middle = (low + high) >> 1
-            if indices[middle] < item:
-                low = middle + 1
-            else:
-                high = middle
-        if low == end or indices[low] != item:
-            return item
-    m = np.uint64(residual)
-    unit, low_half = bounded_wide(word(k0, k1, row, slot, attempt), m)
-    while low_half < m and low_half < (np.uint64(0) - m) % m:
-        attempt += 1
-        unit, low_half = bounded_wide(word(k0, k1, row, slot, attempt), m)
-    return free_item_at(num_items, indices, begin, end, prefix, gap_entry, gaps, np.int64(unit))
-
-
-@kernel
-def free_item_at(
-    num_items: Any,
-    indices: Any,
-    begin: Any,
-    end: Any,
-    prefix: Any,
-    gap_entry: Any,
-    gaps: Any,
-    unit: Any,
-) -> Any:
-    """Return the free item that owns the given unit of a user's residual weight."""
-    gap, before, start = 0, np.int64(0), 0
-    if gap_entry >= 0:  # heavy user: bisect the stored gap sums
-        high = end - begin
-        while gap < high:
-            middle = (gap + high) >> 1
-            if gaps[gap_entry + middle] <= unit:
-                gap = middle + 1
-            else:
-                high = middle
-        if gap > 0:
-            before = gaps[gap_entry + gap - 1]
-            start = indices[begin + gap - 1] + 1
-    else:  # a light user gets here once in 2**MAX_TRIES draws at most: walk
-        while gap < end - begin:
-            mass = prefix[indices[begin + gap]] - prefix[start]
-            if unit < before + mass:
-                break
-            before += mass
-            start = indices[begin + gap] + 1
-            gap += 1
-    target = prefix[start] + (unit - before)
-    low = np.int64(start)
-    high = np.int64(indices[begin + gap]) if gap < end - begin else np.int64(num_items)
-    while low < high:
-        middle = (low + high) >> 1
-        if prefix[middle + 1] <= target:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 @kernel

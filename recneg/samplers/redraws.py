@@ -1,0 +1,222 @@
+"""Kernels for weighted laws: alias draws, and again those that hit what a user has seen.
+
+What hits is drawn again in rounds, all hits of a block together: random words, alias draws and the
+search for what is excluded then run as fast as in the first round. After `MAX_TRIES` attempts the
+exact conditional law is drawn from, so that every draw ends, whatever the user has seen.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recneg.jit import kernel
+from recneg.keys import bounded, bounded_wide, rejected, word, words_at
+from recneg.samplers.directory import count_excluded
+from recneg.samplers.law import Law
+
+__all__ = ["first_items", "redraw_excluded"]
+
+MAX_TRIES = 16
+"""Attempts before a weighted law draws from its exact conditional law instead."""
+
+FEW_HITS = 8
+"""Hits up to which drawing one by one is faster than another round."""
+
+U = np.uint64  # indices of this type spare Numba's check for negative ones
+
+
+@kernel
+def first_items(law: Law, words: NDArray[np.uint64], out: NDArray[np.int32]) -> None:
+    """Fill `out` with alias draws of a weighted law, excluded or not; -1 for one to be redrawn."""
+    num_items, alias = law.num_items, law.alias
+    for index in range(out.size):
+        item, fraction = bounded(words[U(index)], num_items)
+        if fraction >= alias[U(item), U(0)]:
+            item = np.int64(alias[U(item), U(1)])
+        out[U(index)] = -1 if rejected(fraction, num_items) else item
+
+
+@kernel
+def redraw_excluded(
+    law: Law,
+    k0: np.uint32,
+    k1: np.uint32,
+    users: NDArray[np.int64],
+    first_rows: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    num_slots: int,
+    places: NDArray[np.int32],
+    out: NDArray[np.int32],
+) -> None:
+    """Draw again what hit an excluded item or is -1; -1 for users without any item.
+
+    `places`: from `count_excluded`, if the law excludes anything.
+    """
+    hits, owners = np.empty(out.size, np.int64), np.empty(out.size, np.int64)
+    found = find_hits(law, users, counts, num_slots, places, out, hits, owners)
+    if found == 0:
+        return
+    drawn_for, ones = np.empty(found, np.int64), np.ones(found, np.int64)
+    rows, slots = np.empty(found, np.int64), np.empty(found, np.int64)
+    exclude, group, start, left = law.indptr.size > 0, 0, 0, 0
+    for hit in range(found):  # rows and slots; leave out users who have seen everything
+        while group < owners[U(hit)]:
+            start += counts[U(group)] * num_slots
+            group += 1
+        user, place = users[U(group)], hits[U(hit)] - start
+        if exclude and law.residual[U(user)] == 0:
+            out[U(hits[U(hit)])] = -1
+            continue
+        hits[U(left)], drawn_for[U(left)] = hits[U(hit)], user
+        rows[U(left)] = first_rows[U(group)] + place // num_slots
+        slots[U(left)] = place % num_slots
+        left += 1
+    words, attempts = np.empty(left, np.uint64), np.ones(left, np.int64)
+    items, spots = np.empty(left, np.int32), np.empty(left, np.int32)
+    attempt = 1
+    while law.indices.size > 0 and left > FEW_HITS and attempt < MAX_TRIES:
+        words_at(k0, k1, rows[:left], slots[:left], attempts[:left], words[:left])
+        first_items(law, words[:left], items[:left])
+        count_excluded(
+            law.indptr, law.indices, law.before, law.shifts, False, drawn_for[:left], ones[:left],
+            1, items[:left], spots[:left],
+        )  # fmt: skip
+        attempt += 1
+        still = 0
+        for hit in range(left):
+            out[U(hits[U(hit)])] = items[U(hit)]
+            begin, spot = law.indptr[U(drawn_for[U(hit)])], spots[U(hit)]
+            again = items[U(hit)] < 0
+            again |= spot > 0 and law.indices[U(begin + spot - 1)] == items[U(hit)]
+            hits[U(still)], drawn_for[U(still)] = hits[U(hit)], drawn_for[U(hit)]
+            rows[U(still)], slots[U(still)] = rows[U(hit)], slots[U(hit)]
+            attempts[U(still)] = attempt
+            still += again
+        left = still
+    for hit in range(left):
+        begin, end, residual, gap = np.int64(0), np.int64(0), np.int64(0), np.int64(-1)
+        if exclude:
+            user = U(drawn_for[U(hit)])
+            begin, end = law.indptr[user], law.indptr[user + U(1)]
+            residual, gap = law.residual[user], law.gap_start[user]
+        out[U(hits[U(hit)])] = redraw(
+            law.num_items, law.indices, begin, end, law.alias, law.prefix, residual, gap, law.gaps,
+            k0, k1, rows[U(hit)], slots[U(hit)], attempt,
+        )  # fmt: skip
+
+
+@kernel
+def find_hits(
+    law: Law,
+    users: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    num_slots: int,
+    places: NDArray[np.int32],
+    out: NDArray[np.int32],
+    hits: NDArray[np.int64],
+    owners: NDArray[np.int64],
+) -> Any:
+    """Note where `out` has an excluded item or -1, and the group of each; return their number."""
+    found, start, nowhere = 0, 0, law.indices.size == 0
+    for group in range(users.size):
+        begin = np.int64(0) if nowhere else law.indptr[U(users[U(group)])]
+        stop = start + counts[U(group)] * num_slots
+        for index in range(start, stop):
+            item = out[U(index)]
+            hit = item < 0
+            if not nowhere:  # noted in any case, kept if it is a hit: no branch to mispredict
+                place: Any = np.int64(places[U(index)])
+                hit |= (place > 0) & (law.indices[U(begin + max(place, 1) - 1)] == item)
+            hits[U(found)], owners[U(found)] = index, group
+            found += hit
+        start = stop
+    return found
+
+
+@kernel
+def redraw(
+    num_items: Any,
+    indices: Any,
+    begin: Any,
+    end: Any,
+    alias: Any,
+    prefix: Any,
+    residual: Any,
+    gap_entry: Any,
+    gaps: Any,
+    k0: Any,
+    k1: Any,
+    row: Any,
+    slot: Any,
+    attempt: Any,
+) -> Any:
+    """Go on with a weighted draw; exact and bounded, whatever the user has seen."""
+    while attempt < MAX_TRIES or end == begin:
+        item, fraction = bounded(word(k0, k1, row, slot, attempt), num_items)
+        attempt += 1
+        if rejected(fraction, num_items):
+            continue
+        if fraction >= alias[item, 0]:
+            item = np.int64(alias[item, 1])
+        low, high = begin, end
+        while low < high:
+            middle = (low + high) >> 1
+            if indices[middle] < item:
+                low = middle + 1
+            else:
+                high = middle
+        if low == end or indices[low] != item:
+            return item
+    m = np.uint64(residual)
+    unit, low_half = bounded_wide(word(k0, k1, row, slot, attempt), m)
+    while low_half < m and low_half < (np.uint64(0) - m) % m:
+        attempt += 1
+        unit, low_half = bounded_wide(word(k0, k1, row, slot, attempt), m)
+    return free_item_at(num_items, indices, begin, end, prefix, gap_entry, gaps, np.int64(unit))
+
+
+@kernel
+def free_item_at(
+    num_items: Any,
+    indices: Any,
+    begin: Any,
+    end: Any,
+    prefix: Any,
+    gap_entry: Any,
+    gaps: Any,
+    unit: Any,
+) -> Any:
+    """Return the free item that owns the given unit of a user's residual weight."""
+    gap, before, start = 0, np.int64(0), 0
+    if gap_entry >= 0:  # heavy user: bisect the stored gap sums
+        high = end - begin
+        while gap < high:
+            middle = (gap + high) >> 1
+            if gaps[gap_entry + middle] <= unit:
+                gap = middle + 1
+            else:
+                high = middle
+        if gap > 0:
+            before = gaps[gap_entry + gap - 1]
+            start = indices[begin + gap - 1] + 1
+    else:  # a light user gets here once in 2**MAX_TRIES draws at most: walk
+        while gap < end - begin:
+            mass = prefix[indices[begin + gap]] - prefix[start]
+            if unit < before + mass:
+                break
+            before += mass
+            start = indices[begin + gap] + 1
+            gap += 1
+    target = prefix[start] + (unit - before)
+    low = np.int64(start)
+    high = np.int64(indices[begin + gap]) if gap < end - begin else np.int64(num_items)
+    while low < high:
+        middle = (low + high) >> 1
+        if prefix[middle + 1] <= target:
+            low = middle + 1
+        else:
+            high = middle
+    return low
