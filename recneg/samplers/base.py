@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from recneg.errors import InvalidDataError, InvalidIdError, NoNegativeError
 from recneg.interactions import Interactions, check_ids
 from recneg.keys import Key, as_key
-from recneg.parallel import map_blocks
+from recneg.parallel import get_num_threads, map_blocks
 from recneg.samplers.arrays import numpy_and_back
 from recneg.samplers.law import Law
 
@@ -19,8 +19,8 @@ __all__ = ["Negatives", "Sampler", "TimedSampler"]
 
 ROW_LIMIT = 2**63 - 1
 
-BLOCK_DRAWS = 1 << 12
-"""Draws that one task makes: a fraction of a millisecond, far above the cost of handing it over."""
+LEAST_DRAWS, MOST_DRAWS = 1 << 12, 1 << 16
+"""Draws that one task makes: enough to be worth handing over, few enough for scratch memory."""
 
 
 class Negatives(NamedTuple):
@@ -190,7 +190,9 @@ class Sampler(ABC):
             when = None if times is None else times[part]
             return self.draw_checked(users[part], num_negatives, key, rows[part], when)
 
-        block_size = max(BLOCK_DRAWS // max(num_negatives, 1), 1)
+        share = -(-users.size * num_negatives // get_num_threads())
+        draws = min(max(share, LEAST_DRAWS), MOST_DRAWS)
+        block_size = max(-(-draws // max(num_negatives, 1)), 1)
         if users.size <= block_size:
             return drawn(slice(None))
         items = np.empty((users.size, num_negatives), np.int64)

@@ -22,8 +22,8 @@ from recneg.samplers.redraws import first_items, redraw_excluded
 
 __all__ = ["draw_groups", "draw_items", "log_prob_pairs", "log_q_of_draws"]
 
-DRAWS_AT_ONCE = 2048
-"""Draws whose scratch memory, 32 KB, stays in the first cache."""
+DRAWS_AT_ONCE = 1024
+"""Draws whose scratch memory, and most of what they ask for, stays in the first cache."""
 
 U = np.uint64  # indices of this type spare Numba's check for negative ones
 
