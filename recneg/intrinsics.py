@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
-__all__ = ["WINDOW", "count_in_window", "prefetch"]
+from recneg.jit import inlined
+
+__all__ = ["WINDOW", "count_in_window", "prefetch", "prefetch_row"]
 
 WINDOW = 8
 """Neighbours that `count_in_window` compares at once."""
@@ -19,13 +22,13 @@ _LANES = ir.VectorType(_I32, WINDOW)
 
 
 def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
-    """Return where ``array[index]`` stands; nothing is checked."""
+    """Return where entry `index` of a contiguous array stands; nothing is checked."""
     view: Any = make_array(kind)  # type: ignore[no-untyped-call]
     return builder.gep(view(context, builder, array).data, [index])
 
 
 def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
-    """Ask for the memory of ``array[index]``: a read of it later on need not wait.
+    """Ask for the memory of entry `index` of a contiguous array: a read of it need not wait.
 
     Reads that miss the caches stop a processor after a few hundred instructions; this does not.
     """
@@ -78,3 +81,10 @@ def _count_in_window(
 
 prefetch: Any = intrinsic(_prefetch)
 count_in_window: Any = intrinsic(_count_in_window)
+
+
+@inlined
+def prefetch_row(table: Any, row: Any) -> Any:
+    """Ask for a row of a matrix of float32, a line of 64 bytes after the other."""
+    for column in range(0, table.shape[1], 16):
+        prefetch(table, np.uint64(row) * np.uint64(table.shape[1]) + np.uint64(column))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recneg.intrinsics import prefetch_row
 from recneg.jit import inlined, kernel, kernel_fast
 from recneg.keys import Key, philox
 from recneg.losses.bpr import bpr_weight
@@ -23,6 +24,9 @@ __all__ = ["BLOCK_USERS", "bpr_users", "random_factors"]
 
 BLOCK_USERS = 64
 """Users of a block: at 64 factors their vectors take 16 KB, half of a first-level cache."""
+
+AHEAD = 4
+"""Pairs between asking for the vectors of items and using them: item tables exceed caches."""
 
 U = np.uint64
 
@@ -128,7 +132,7 @@ def bpr_users(
     negatives and biases.
     """
     with_bias, weighted = item_biases.size > 0, pair_weights.size > 0
-    rate32 = np.float32(rate)
+    rate32, ahead = np.float32(rate), max(AHEAD // max(num_slots, 1), 1)
     decay_user = np.float32(1.0 - rate * regularization[0])
     decay_positive = np.float32(1.0 - rate * regularization[1])
     decay_negative = np.float32(1.0 - rate * regularization[2])
@@ -159,7 +163,11 @@ def bpr_users(
         order = np.empty(size, np.int32)
         _shuffle(s0, s1, first_block + start // BLOCK_USERS, size, order)
         product = 1.0  # of probabilities: one logarithm serves many pairs
-        for place in order:
+        for visit in range(size):
+            place, coming = order[U(visit)], order[U(min(visit + ahead, size - 1))]
+            prefetch_row(item_factors, positive[U(coming)])
+            for slot in range(num_slots):
+                prefetch_row(item_factors, max(drawn[U(coming * num_slots + slot)], 0))
             i = positive[U(place)]
             u, ii = U(owner[U(place)]), U(i)
             for slot in range(num_slots):
