@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recneg.intrinsics import prefetch_row
 from recneg.jit import kernel, kernel_fast
 from recneg.losses import Loss
 from recneg.losses.kernels import row_gradient, row_of_summary, summarise, summarises
@@ -28,6 +29,9 @@ PAIR, GROUP, BATCH = range(3)
 
 COMPARED = 64
 """Negatives of a positive whose share below it stands for that of all: the training AUC."""
+
+AHEAD = 16
+"""Negatives between asking for the vector of an item and using it."""
 
 
 class Batch(NamedTuple):
@@ -253,6 +257,7 @@ def _score_groups(
                     masked = masked or hits > 0
                 elif not masked:
                     for slot in range(n):
+                        prefetch_row(items, negatives[place, min(slot + AHEAD, n - 1)])
                         item = negatives[place, slot]
                         score = np.float32(0.0)
                         for f in range(items.shape[1]):
@@ -329,7 +334,10 @@ def _score_groups(
                 item = negatives[place, slot]
                 if item < 0:
                     continue
-                slope32 = summed[slot]
+                slope32, coming = summed[slot], min(slot + AHEAD, n - 1)
+                if summed[coming] != np.float32(0.0):
+                    prefetch_row(by_item, max(negatives[place, coming], 0))
+                    prefetch_row(items, max(negatives[place, coming], 0))
                 if counts_idle:
                     touched[item] = 1
                 if slope32 != np.float32(0.0):
