@@ -13,7 +13,7 @@ __all__ = ["progress_bar"]
 def progress_bar(show: bool = True) -> Progress:
     """Return a bar whose tasks have a field ``figures``; hidden where nobody looks.
 
-    That is if `show` is false or standard error is not a terminal.
+    That is if `show` is false or standard error is neither a terminal nor a notebook.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -27,5 +27,5 @@ def progress_bar(show: bool = True) -> Progress:
         TextColumn("{task.fields[figures]}"),
         console=console,
         transient=True,
-        disable=not (show and console.is_terminal),
+        disable=not (show and (console.is_terminal or console.is_jupyter)),
     )

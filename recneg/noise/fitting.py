@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -145,8 +146,9 @@ def vote_epoch(
     rate: float,
     regularization: float,
     flip_regularization: float,
+    tell: Callable[[float], None] = lambda share: None,
 ) -> Sums:
-    """Visit every vote once, in place; `fit_flips` says how."""
+    """Visit every vote once, in place; `fit_flips` says how. `tell` what share of it is over."""
     u, v, p, q = (np.zeros_like(table) for table in tables)
     steps: Tables = (u, v, p, q)
     users = interactions.users()
@@ -160,6 +162,7 @@ def vote_epoch(
         for number, (table, step) in enumerate(zip(tables, steps, strict=True)):
             decay = regularization if number < 2 else flip_regularization
             _move(rate, decay, table.reshape(-1), step.reshape(-1))
+        tell(stop / len(interactions))
     return Sums(*(float(value) for value in total))
 
 

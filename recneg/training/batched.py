@@ -150,8 +150,10 @@ class BatchPlan:
             items = np.broadcast_to(items, (len(positives), items.shape[1]))
         return self.sides.of(owners, positives, items)
 
-    def steps(self, state: TrainingState, step: Step) -> Totals:
+    def steps(self, state: TrainingState, step: Step, tell: Callable[[float], None]) -> Totals:
         """Take the steps of an epoch, each with the learning rates of users and items.
+
+        After each, `tell` what share of the epoch is over.
 
         Raises
         ------
@@ -167,6 +169,7 @@ class BatchPlan:
             if not np.isfinite(found.loss):
                 raise overflow(state, rates[1])
             total, done = total.plus(found), done + len(visit.rows)
+            tell(done / len(self.train))
         return total
 
     def masks(self, visit: Visit, columns: int, epoch: int) -> Matrix:
@@ -237,7 +240,7 @@ class BatchedEngine:
         self._pair[1].counts_idle = decays or lazy
         return self._pair
 
-    def epoch(self, state: TrainingState) -> Epoch:
+    def epoch(self, state: TrainingState, tell: Callable[[float], None]) -> Epoch:
         """Visit every positive once.
 
         Raises
@@ -268,7 +271,7 @@ class BatchedEngine:
 
         # lanes multiply matrices side by side: more threads inside BLAS would only wait for cores
         with threadpool_limits(1, "blas"):
-            total = plan.steps(state, step)
+            total = plan.steps(state, step, tell)
         if not (np.isfinite(users.values.sum()) and np.isfinite(items.values.sum())):
             raise overflow(state, options.optimizer.learning_rate)
         return record(state, total, len(plan.train), time.perf_counter() - started)

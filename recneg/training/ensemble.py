@@ -98,6 +98,7 @@ class Ensemble(FactorModel):
         ----------
         user_items : Interactions or SciPy sparse matrix, users x items
         show_progress : bool, default True
+            A bar on a terminal or in a notebook, elsewhere a line a minute; on standard error.
         callback : callable, optional
             Called with each model's epochs.
         validation : Interactions, optional

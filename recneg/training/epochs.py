@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -44,7 +45,7 @@ class PairwiseEngine:
         self.train, self.source, self.options = train, source, options
         self.key, self.threads = key, threads
 
-    def epoch(self, state: TrainingState) -> Epoch:
+    def epoch(self, state: TrainingState, tell: Callable[[float], None]) -> Epoch:
         """Visit every positive once."""
         train, options, key = self.train, self.options, self.key
         number = len(state.history)
@@ -72,6 +73,7 @@ class PairwiseEngine:
                 block.num_slots, train.indptr, train.indices, *draws.words, *shuffles.words,
                 block.law, *state.factors, rate, regularization,
             )  # fmt: skip
+            tell(stop / len(order))
             return loss, correct, updates, block.num_slots * block.num_rows - updates
 
         try:

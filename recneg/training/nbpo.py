@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -148,7 +149,7 @@ class VoteEngine:
     def __init__(self, train: Interactions, options: NBPOOptions, key: Key) -> None:
         self.train, self.options, self.key = train, options, key
 
-    def epoch(self, state: TrainingState) -> Epoch:
+    def epoch(self, state: TrainingState, tell: Callable[[float], None]) -> Epoch:
         """Visit every vote once."""
         o, number = self.options, len(state.history)
         rate = o.learning_rate * o.learning_rate_decay ** (number + 1)
@@ -157,7 +158,7 @@ class VoteEngine:
         started = time.perf_counter()
         sums = vote_epoch(
             self.train, tables, o.objective, draws, o.batch_size, o.num_negatives, rate,
-            o.regularization, o.flip_regularization,
+            o.regularization, o.flip_regularization, tell,
         )  # fmt: skip
         if not all(np.isfinite(table).all() for table in tables):
             raise overflow(state, rate)

@@ -16,8 +16,8 @@ __all__ = ["Checkpoint", "Engine", "Model", "run_epochs"]
 class Engine(Protocol):
     """What runs the epochs of one `fit`."""
 
-    def epoch(self, state: TrainingState) -> Epoch:
-        """Train for one epoch and return its record."""
+    def epoch(self, state: TrainingState, tell: Callable[[float], None]) -> Epoch:
+        """Train for one epoch and return its record; `tell` what share of it is over."""
 
 
 class Model(Protocol):
@@ -72,7 +72,7 @@ def run_epochs(
     done = len(state.history)
     with epoch_progress(model.name, options.epochs, done, show_progress, measure) as report:
         while len(state.history) < options.epochs and not state.exhausted(options.patience):
-            epoch = engine.epoch(state)
+            epoch = engine.epoch(state, report.within)
             due = epoch.epoch % options.evaluate_every == 0 or epoch.epoch == options.epochs
             if score is not None and due:
                 model.adopt(state)
@@ -82,7 +82,7 @@ def run_epochs(
             state.history.append(epoch)
             if checkpoint is not None and due:
                 state.write(*checkpoint)
-            report(epoch)
+            report.after(epoch)
             if callback is not None:
                 model.adopt(state)
                 callback(epoch)

@@ -7,6 +7,7 @@ gradient of a whole table is ever made: tables get rows of gradients, from both 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,7 +110,7 @@ class SequenceEngine:
         self.encoder = encoder.to(self.device).train()
         self._views: Factors | None = None
 
-    def epoch(self, state: TrainingState) -> Epoch:
+    def epoch(self, state: TrainingState, tell: Callable[[float], None]) -> Epoch:
         """Visit every sequence once.
 
         Raises
@@ -120,9 +121,9 @@ class SequenceEngine:
             If there is no negative for any event.
         """
         with torch_threads(self.threads):
-            return self._epoch(state)
+            return self._epoch(state, tell)
 
-    def _epoch(self, state: TrainingState) -> Epoch:
+    def _epoch(self, state: TrainingState, tell: Callable[[float], None]) -> Epoch:
         started, number = time.perf_counter(), len(state.history)
         self._prepare(state)
         for part in self._parts:  # so that a resumed run has the same bits
@@ -136,6 +137,7 @@ class SequenceEngine:
             if not np.isfinite(found.loss):
                 raise overflow(state, rate)
             total, done = total.plus(found), done + len(batch.items)
+            tell(done / events)
         for part in self._parts:
             part.give_back()
         if not all(np.isfinite(part.sum()) for part in state.factors):

@@ -7,6 +7,7 @@ under the same names: a checkpoint of either goes on in the other.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -43,7 +44,7 @@ class TorchEngine:
         self._views: Factors | None = None
         self._pair: tuple[_Table, _Table] | None = None
 
-    def epoch(self, state: TrainingState) -> Epoch:
+    def epoch(self, state: TrainingState, tell: Callable[[float], None]) -> Epoch:
         """Visit every positive once.
 
         Raises
@@ -54,9 +55,9 @@ class TorchEngine:
             If there is no negative for any positive.
         """
         with torch_threads(self.threads):
-            return self._epoch(state)
+            return self._epoch(state, tell)
 
-    def _epoch(self, state: TrainingState) -> Epoch:
+    def _epoch(self, state: TrainingState, tell: Callable[[float], None]) -> Epoch:
         plan, started, number = self.plan, time.perf_counter(), len(state.history)
         users, items = self._tables(state)
         plan.source.follow(state, plan.key.fold_in(FOLLOW))
@@ -73,7 +74,7 @@ class TorchEngine:
                 items.give_back()
             return found
 
-        total = plan.steps(state, step)
+        total = plan.steps(state, step, tell)
         for table in (users, items):
             table.give_back()
             if not bool(torch.isfinite(table.values.sum())):

@@ -71,7 +71,7 @@ class TowerEngine:
         self._views: Factors | None = None
         self._parts: list[_Part] = []
 
-    def epoch(self, state: TrainingState) -> Epoch:
+    def epoch(self, state: TrainingState, tell: Callable[[float], None]) -> Epoch:
         """Visit every positive once.
 
         Raises
@@ -82,9 +82,9 @@ class TowerEngine:
             If there is no negative for any positive.
         """
         with torch_threads(self.threads):
-            return self._epoch(state)
+            return self._epoch(state, tell)
 
-    def _epoch(self, state: TrainingState) -> Epoch:
+    def _epoch(self, state: TrainingState, tell: Callable[[float], None]) -> Epoch:
         plan, started, number = self.plan, time.perf_counter(), len(state.history)
         self._prepare(state)
         plan.source.follow(state, plan.key.fold_in(FOLLOW))
@@ -95,7 +95,7 @@ class TowerEngine:
                 self._give_back()
             return found
 
-        total = plan.steps(state, step)
+        total = plan.steps(state, step, tell)
         self._give_back()
         if not all(np.isfinite(part.array.sum()) for part in self._parts):
             raise overflow(state, plan.options.optimizer.learning_rate)

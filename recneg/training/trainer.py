@@ -104,6 +104,7 @@ class Trainer(FactorModel):
         ----------
         user_items : Interactions or SciPy sparse matrix, users x items
         show_progress : bool, default True
+            A bar on a terminal or in a notebook, elsewhere a line a minute; on standard error.
         callback : callable, optional
             Called with the `Epoch` after each one.
         validation : Interactions, optional

@@ -278,6 +278,7 @@ class TRON(SequenceModel):
         ----------
         sequences : Sequences
         show_progress : bool, default True
+            A bar on a terminal or in a notebook, elsewhere a line a minute; on standard error.
         callback : callable, optional
             Called with the `Epoch` after each one.
         validation : Sequences, optional
