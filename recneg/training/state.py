@@ -139,12 +139,10 @@ class TrainingState:
         fingerprint = json.loads(json.dumps(fingerprint))  # tuples come back as lists
         made_of = manifest.get("of")
         if made_of != fingerprint:
-            differs = [
-                name for name in fingerprint if (made_of or {}).get(name) != fingerprint[name]
-            ]
             raise IntegrityError(
                 f"the checkpoint {path} must be of the same options, sampler and data; "
-                f"{', '.join(differs)} differ (remove the file to start anew)"
+                f"{', '.join(differences(made_of or {}, fingerprint))} differ "
+                "(remove the file to start anew)"
             )
 
         def stored(prefix: str) -> Factors:
@@ -163,3 +161,19 @@ class TrainingState:
         state.moments = {name: tensors[name] for name in manifest["moments"]}
         state.steps, state.rate_scale = manifest["steps"], manifest["rate_scale"]
         return state
+
+
+def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return the names whose values are others, each option with both of its values."""
+    found = []
+    for name, value in now.items():
+        other = then.get(name)
+        if isinstance(value, dict) and isinstance(other, dict):
+            found += [
+                f"{part} (then {other.get(part)!r}, now {value.get(part)!r})"
+                for part in dict.fromkeys((*value, *other))
+                if other.get(part) != value.get(part)
+            ]
+        elif other != value:
+            found.append(name)
+    return found
