@@ -15,7 +15,7 @@ from recneg.csr import (
     check_values,
     check_vocabulary,
     contains_pairs,
-    merge,
+    rows_of_pairs,
     union_rows,
 )
 from recneg.errors import InvalidDataError
@@ -124,7 +124,11 @@ class Interactions:
 
     def item_counts(self) -> NDArray[np.int64]:
         """Return the number of users of each item, shape (num_items,)."""
-        return np.bincount(self.indices, minlength=self.num_items)
+        counts = np.zeros(self.num_items, np.int64)
+        step = max(self.num_items, 1 << 16)  # NumPy makes int64 of what it counts
+        for start in range(0, len(self), step):
+            counts += np.bincount(self.indices[start : start + step], minlength=self.num_items)
+        return counts
 
     def users(self) -> NDArray[np.int32]:
         """Return the user index of every interaction, aligned with `indices`."""
@@ -276,19 +280,16 @@ class Interactions:
         num_items = (int(i.max()) + 1 if i.size else 0) if num_items is None else num_items
         w = check_values(weights, u.size, "weights", np.float32)
         t = check_values(timestamps, u.size, "timestamps", np.int64)
-        pairs, w, t = merge(u * max(num_items, 1) + i, w, t)
-        user_of, item_of = np.divmod(pairs, max(num_items, 1))
-        indptr = np.zeros(num_users + 1, np.int64)
-        np.cumsum(np.bincount(user_of, minlength=num_users), out=indptr[1:])
+        indptr, indices, w, t = rows_of_pairs(u, i, num_users, num_items, w, t)
         return cls(
             indptr,
-            item_of.astype(np.int32),
+            indices,
             num_items,
             w,
             t,
             user_ids,
             item_ids,
-            num_duplicates=u.size - pairs.size,
+            num_duplicates=u.size - indices.size,
         )
 
     @classmethod
