@@ -104,7 +104,8 @@ def _fold(row: Any, seen: Any, values: Any, maxima: Any) -> Any:
             return item
         values[item] = -np.inf
     blocks = maxima.size
-    maxima[:] = values[:blocks]
+    for block in range(blocks):  # an assignment of slices takes Numba a second to compile
+        maxima[block] = values[block]
     for start in range(blocks, values.size, blocks):
         part = values[start : min(start + blocks, values.size)]
         for block in range(part.size):  # NaN enters a maximum and stays there
@@ -119,9 +120,10 @@ def _fold(row: Any, seen: Any, values: Any, maxima: Any) -> Any:
 
 
 @kernel
-def _gather(values: Any, seen: Any, maxima: Any, bound: float, items: Any, scores: Any) -> int:
+def _gather(values: Any, seen: Any, maxima: Any, bound: float, items: Any, scores: Any) -> Any:
     """Push every unseen item that reaches the bound; return the size of the heap."""
-    size, blocks, reached = 0, maxima.size, 0
+    blocks, reached = maxima.size, 0
+    size: Any = np.int64(0)  # for a literal 0 `_push` would be compiled once more
     for block in range(blocks):
         reached += maxima[block] >= bound
     if bound > -np.inf and reached <= 2 * items.size:
@@ -166,7 +168,8 @@ def select_rows(
         bad[row] = _fold(scores[row], seen, values, maxima) if num_items else -1
         size = 0
         if bad[row] < 0 and num_items:
-            order[:] = maxima
+            for block in range(blocks):
+                order[block] = maxima[block]
             bound = _kth_largest(order, wanted)
             size = _gather(values, seen, maxima, bound, items[row], top_scores[row])
         _finish(items[row], top_scores[row], size)

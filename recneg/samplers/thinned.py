@@ -30,7 +30,7 @@ BLOCK_PAIRS = 1 << 16
 PROPOSE, ACCEPT, EXACT = 0x7E57_0000, 0x7E58_0000, 0x7E59_0000
 """Folded into keys, the first two plus the round: far from the numbers that callers fold in."""
 
-ESTIMATE_KEY = Key(0).fold_in(PROPOSE)
+ESTIMATE_KEY = Key(0)
 """Key of the draws that estimate a normaliser: part of the law, hence the same for everybody."""
 
 
@@ -214,7 +214,9 @@ class ThinnedSampler(TimedSampler):
     def _estimate(
         self, users: NDArray[np.int64], times: NDArray[np.int64] | None
     ) -> NDArray[np.float64]:
-        items, _ = self.base.draw_checked(users, self.num_estimate, ESTIMATE_KEY, users, times)
+        items, _ = self.base.draw_checked(
+            users, self.num_estimate, ESTIMATE_KEY.fold_in(PROPOSE), users, times
+        )
         return np.asarray(self._chances(users, items).mean(axis=1))
 
     def _enumerate(

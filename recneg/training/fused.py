@@ -140,20 +140,25 @@ def bpr_users(
     loss, correct, updates, pairs = 0.0, 0, 0, 0
     for start in range(0, users.size, BLOCK_USERS):
         stop = min(start + BLOCK_USERS, users.size)
-        members = users[start:stop].astype(np.int64)
-        first_rows = indptr[members]
-        counts = indptr[members + 1] - first_rows
-        size = counts.sum()
-        owner = np.repeat(members, counts)
-        positive = np.empty(size, np.int32)
+        # loops: `np.repeat` and an assignment of slices take Numba seconds to compile
+        members = np.empty(stop - start, np.int64)
+        first_rows, counts = np.empty_like(members), np.empty_like(members)
+        size: Any = np.int64(0)
+        for index in range(members.size):
+            user = np.int64(users[start + index])
+            members[index], first_rows[index] = user, indptr[user]
+            counts[index] = indptr[user + 1] - indptr[user]
+            size += counts[index]
+        owner, positive = np.empty(size, np.int64), np.empty(size, np.int32)
         filled = 0
         for index in range(members.size):
             for row in range(first_rows[index], first_rows[index] + counts[index]):
-                positive[filled] = indices[row]
+                owner[filled], positive[filled] = members[index], indices[row]
                 filled += 1
         drawn = np.empty(size * num_slots, np.int32)
         if negatives.size > 0:
-            drawn[:] = negatives[pairs : pairs + drawn.size]
+            for index in range(drawn.size):
+                drawn[index] = negatives[pairs + index]
         else:
             words = np.empty(drawn.size, np.uint64)
             places = np.empty(drawn.size, np.int32)
