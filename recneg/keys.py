@@ -131,6 +131,7 @@ def fill_words(
     `words`: one after the other, of all g. Two slots of a row share a Philox block.
     """
     key0, key1, filled = np.uint64(k0), np.uint64(k1), 0
+    zero: Any = np.int64(0)  # for a literal `word` would be compiled once more
     if num_slots == 1:  # a word a row: note the rows first, then one loop for all of them
         for group in range(first_rows.size):
             for offset in range(counts[U64(group)]):
@@ -151,7 +152,7 @@ def fill_words(
                 words[U64(filled + 2 * pair + 1)] = (x3 << _U64_32) | x2
             if num_slots & 1:
                 words[U64(filled + num_slots - 1)] = word(
-                    k0, k1, first_rows[U64(group)] + offset, num_slots - 1, 0
+                    k0, k1, first_rows[U64(group)] + offset, num_slots - 1, zero
                 )
             filled += num_slots
 
@@ -200,7 +201,7 @@ def rejected(low: np.uint64, n: int) -> bool:
 @kernel
 def below(k0: np.uint32, k1: np.uint32, row: int, slot: int, n: int) -> np.int64:
     """Return the integer in ``[0, n)`` of ``(row, slot)``, exactly unbiased; ``1 <= n < 2**32``."""
-    attempt = 0
+    attempt: Any = np.int64(0)
     value, low = bounded(word(k0, k1, row, slot, attempt), n)
     while rejected(low, n):
         attempt += 1

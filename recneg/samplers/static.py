@@ -60,7 +60,7 @@ def draw_law(
     """Draw (items, log_q), each (batch, num_negatives), from a law that is data."""
     items = np.empty((users.size, num_negatives), np.int32)
     log_q = np.empty((users.size, num_negatives), np.float32)
-    draw_items(law, *key.words, users, rows, items)
+    draw_items(law, key, users, rows, items)
     log_q_of_draws(law, users, items, log_q)
     return items.astype(np.int64), log_q
 

@@ -70,8 +70,8 @@ class PairwiseEngine:
             block = self.source.draw(state, order, start, stop, draws, choices)
             loss, correct, updates = bpr_users(
                 order[start:stop], block.items, block.weights, start // BLOCK_USERS,
-                block.num_slots, train.indptr, train.indices, *draws.words, *shuffles.words,
-                block.law, *state.factors, rate, regularization,
+                block.num_slots, train.indptr, train.indices, *shuffles.words, *state.factors,
+                rate, regularization,
             )  # fmt: skip
             tell(stop / len(order))
             return loss, correct, updates, block.num_slots * block.num_rows - updates

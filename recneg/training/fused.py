@@ -17,8 +17,6 @@ from recneg.intrinsics import prefetch_row
 from recneg.jit import inlined, kernel, kernel_fast
 from recneg.keys import Key, philox
 from recneg.losses.bpr import bpr_weight
-from recneg.samplers.draws import draw_groups
-from recneg.samplers.law import Law
 
 __all__ = ["BLOCK_USERS", "bpr_users", "random_factors"]
 
@@ -113,11 +111,8 @@ def bpr_users(
     num_slots: int,
     indptr: NDArray[np.int64],
     indices: NDArray[np.int32],
-    k0: np.uint32,
-    k1: np.uint32,
     s0: np.uint32,
     s1: np.uint32,
-    law: Law,
     user_factors: NDArray[np.float32],
     item_factors: NDArray[np.float32],
     item_biases: NDArray[np.float32],
@@ -126,10 +121,9 @@ def bpr_users(
 ) -> tuple[float, int, int]:
     """Train on all positives of `users`; return the sum of losses, correct pairs, and pairs.
 
-    Row p of the interactions draws its negatives under row number p of the key, as the batch path
-    does; the key ``(s0, s1)`` shuffles the blocks. Laws that are not data come with `negatives`,
-    drawn in the order of `users`; else it is empty. `regularization` is for users, positives,
-    negatives and biases.
+    `negatives` has `num_slots` for each positive, in the order of `users`; -1 is none. The key
+    ``(s0, s1)`` shuffles the blocks. `regularization` is for users, positives, negatives and
+    biases.
     """
     with_bias, weighted = item_biases.size > 0, pair_weights.size > 0
     rate32, ahead = np.float32(rate), max(AHEAD // max(num_slots, 1), 1)
@@ -140,29 +134,16 @@ def bpr_users(
     loss, correct, updates, pairs = 0.0, 0, 0, 0
     for start in range(0, users.size, BLOCK_USERS):
         stop = min(start + BLOCK_USERS, users.size)
-        # loops: `np.repeat` and an assignment of slices take Numba seconds to compile
-        members = np.empty(stop - start, np.int64)
-        first_rows, counts = np.empty_like(members), np.empty_like(members)
         size: Any = np.int64(0)
-        for index in range(members.size):
-            user = np.int64(users[start + index])
-            members[index], first_rows[index] = user, indptr[user]
-            counts[index] = indptr[user + 1] - indptr[user]
-            size += counts[index]
+        for user in users[start:stop]:
+            size += indptr[user + 1] - indptr[user]
         owner, positive = np.empty(size, np.int64), np.empty(size, np.int32)
         filled = 0
-        for index in range(members.size):
-            for row in range(first_rows[index], first_rows[index] + counts[index]):
-                owner[filled], positive[filled] = members[index], indices[row]
+        for user in users[start:stop]:  # loops: `np.repeat` takes Numba a second to compile
+            for row in range(indptr[user], indptr[user + 1]):
+                owner[filled], positive[filled] = user, indices[row]
                 filled += 1
-        drawn = np.empty(size * num_slots, np.int32)
-        if negatives.size > 0:
-            for index in range(drawn.size):
-                drawn[index] = negatives[pairs + index]
-        else:
-            words = np.empty(drawn.size, np.uint64)
-            places = np.empty(drawn.size, np.int32)
-            draw_groups(law, k0, k1, members, first_rows, counts, num_slots, words, places, drawn)
+        drawn = negatives[pairs : pairs + size * num_slots]
         first_pair = pairs
         pairs += drawn.size
         order = np.empty(size, np.int32)

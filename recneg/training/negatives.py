@@ -18,8 +18,8 @@ from recneg.mining.miner import GUIDED, Miner
 from recneg.parallel import map_blocks
 from recneg.retrieval.factors import check_factors
 from recneg.samplers import Adaptive, Negatives, PerBatch, Sampler
-from recneg.samplers.draws import draw_items
-from recneg.samplers.law import NO_LAW, Law
+from recneg.samplers.draws import draw_groups, draw_items
+from recneg.samplers.law import Law
 from recneg.samplers.static import StaticSampler
 from recneg.training.fingerprint import fingerprint
 from recneg.training.state import Factors, TrainingState, copied, with_bias_columns
@@ -31,7 +31,6 @@ BATCH_USERS = 256
 
 SamplerLike = Sampler | Adaptive | PerBatch | Callable[[Interactions], Sampler]
 
-_NO_ITEMS = np.empty(0, np.int32)
 _NO_WEIGHTS = np.empty(0, np.float32)
 _NO_ROWS = np.empty(0, np.int64)
 _NONE = np.empty((0, 0), np.float32)
@@ -45,8 +44,6 @@ class Block(NamedTuple):
 
     Attributes
     ----------
-    law : Law
-        Drawn from inside the kernel if `items` is empty.
     num_rows : int
         Positives.
     num_slots : int
@@ -56,7 +53,6 @@ class Block(NamedTuple):
     weights : numpy.ndarray of float32, of the shape of items, or empty for ones
     """
 
-    law: Law
     num_rows: int
     num_slots: int
     items: NDArray[np.int32]
@@ -170,14 +166,16 @@ class NegativeSource:
         """Return the negatives of the users ``order[start:stop]``."""
         sampler = self._law_of(order, start, stop)
         if sampler.law is not None and self.miner is None:
-            num_rows = int(self._counts[order[start:stop]].sum())
-            return Block(sampler.law, num_rows, self.num_negatives, _NO_ITEMS, _NO_WEIGHTS)
+            users, num_slots = order[start:stop].astype(np.int64), self.num_negatives
+            first_rows, counts = self.train.indptr[users], self._counts[users]
+            drawn = np.empty(counts.sum() * num_slots, np.int32)
+            draw_groups(sampler.law, draws, users, first_rows, counts, num_slots, drawn)
+            return Block(int(counts.sum()), num_slots, drawn, _NO_WEIGHTS)
         rows = self.train.rows_of(order[start:stop])
         items, _, weights = self._drawn(sampler, state, rows, draws, choices)
         num_rows, num_slots = items.shape
-        return Block(
-            NO_LAW, num_rows, num_slots, items.astype(np.int32).reshape(-1), weights.reshape(-1)
-        )
+        drawn = items.astype(np.int32).reshape(-1)
+        return Block(num_rows, num_slots, drawn, weights.reshape(-1))
 
     def of_pairs(
         self,
@@ -238,7 +236,7 @@ class NegativeSource:
         size = max(1, LEAN_DRAWS // self.num_negatives)
 
         def draw(start: int, stop: int) -> None:
-            draw_items(law, *draws.words, users[start:stop], rows[start:stop], out[start:stop])
+            draw_items(law, draws, users[start:stop], rows[start:stop], out[start:stop])
 
         map_blocks(draw, len(users), size)
         return out

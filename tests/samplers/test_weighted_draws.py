@@ -5,7 +5,7 @@ import pytest
 
 from recneg import Interactions, Popularity
 from recneg.keys import random_bits
-from recneg.samplers.redraws import FEW_HITS, MAX_TRIES
+from recneg.samplers.weighted_draws import FEW_HITS, MAX_TRIES
 
 
 def drawn_alone(sampler: Popularity, key: int, user: int, row: int, slot: int) -> int | None:

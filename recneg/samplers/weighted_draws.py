@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recneg.jit import kernel
-from recneg.keys import bounded, bounded_wide, rejected, word, words_at
+from recneg.jit import inlined, kernel
+from recneg.keys import bounded, bounded_wide, fill_words, rejected, word, words_at
 from recneg.samplers.directory import count_excluded
+from recneg.samplers.groups import block_of_groups
 from recneg.samplers.law import Law
 
-__all__ = ["first_items", "redraw_excluded"]
+__all__ = ["draw_weighted"]
 
 MAX_TRIES = 16
 """Attempts before a weighted law draws from its exact conditional law instead."""
@@ -26,6 +27,36 @@ FEW_HITS = 8
 """Hits up to which drawing one by one is faster than another round."""
 
 U = np.uint64  # indices of this type spare Numba's check for negative ones
+
+
+@kernel
+def draw_weighted(
+    law: Law,
+    k0: np.uint32,
+    k1: np.uint32,
+    users: NDArray[np.int64],
+    first_rows: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    num_slots: int,
+    out: NDArray[np.int32],
+) -> None:
+    """Draw from a weighted law; see `recneg.samplers.draws.draw_groups`."""
+    group: Any = 0
+    start: Any = 0
+    while group < users.size:
+        last, size = block_of_groups(group, counts, num_slots)
+        words, places = np.empty(size, np.uint64), np.empty(size, np.int32)
+        part, of, rows = out[start : start + size], users[group:last], first_rows[group:last]
+        many = counts[group:last]
+        fill_words(k0, k1, rows, many, num_slots, words)
+        first_items(law, words, part)
+        if law.indices.size > 0:
+            count_excluded(
+                law.indptr, law.indices, law.before, law.shifts, False, of, many, num_slots, part,
+                places,
+            )  # fmt: skip
+        redraw_excluded(law, k0, k1, of, rows, many, num_slots, places, part)
+        group, start = last, start + size
 
 
 @kernel
@@ -76,13 +107,14 @@ def redraw_excluded(
         left += 1
     words, attempts = np.empty(left, np.uint64), np.ones(left, np.int64)
     items, spots = np.empty(left, np.int32), np.empty(left, np.int32)
-    attempt = 1
+    one: Any = np.int64(1)  # a literal would have a kernel compiled once more
+    attempt: Any = one
     while law.indices.size > 0 and left > FEW_HITS and attempt < MAX_TRIES:
         words_at(k0, k1, rows[:left], slots[:left], attempts[:left], words[:left])
         first_items(law, words[:left], items[:left])
         count_excluded(
             law.indptr, law.indices, law.before, law.shifts, False, drawn_for[:left], ones[:left],
-            1, items[:left], spots[:left],
+            one, items[:left], spots[:left],
         )  # fmt: skip
         attempt += 1
         still = 0
@@ -108,7 +140,7 @@ def redraw_excluded(
         )  # fmt: skip
 
 
-@kernel
+@inlined
 def find_hits(
     law: Law,
     users: NDArray[np.int64],
@@ -136,7 +168,7 @@ def find_hits(
     return found
 
 
-@kernel
+@inlined
 def redraw(
     num_items: Any,
     indices: Any,
@@ -178,7 +210,7 @@ def redraw(
     return free_item_at(num_items, indices, begin, end, prefix, gap_entry, gaps, np.int64(unit))
 
 
-@kernel
+@inlined
 def free_item_at(
     num_items: Any,
     indices: Any,
