@@ -1,8 +1,11 @@
-"""The arrays of interactions and of sequences are checked by one function, in the same words."""
+"""The arrays of interactions and sequences: one check for both, and pairs made into rows."""
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from recneg import csr
 from recneg.csr import check_csr, check_rows
 from recneg.errors import InvalidDataError, InvalidIdError
 
@@ -49,3 +52,23 @@ def test_users_have_sorted_unique_items(items, got):
     with pytest.raises(InvalidDataError, match=f"strictly increasing inside each user; got {got}"):
         check_csr(indptr, np.array(items, np.int32), 5)
     check_csr(indptr, np.array([4, 0, 1], np.int32), 5)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 6), st.integers(0, 9), st.integers(0, 5)), max_size=60),
+    st.integers(1, 12),
+)
+def test_blocks_of_pairs_are_merged_as_all_at_once(
+    rows: list[tuple[int, int, int]], at_once: int
+) -> None:
+    users, items, values = np.array(rows, np.int64).reshape(-1, 3).T
+    weights, times = values.astype(np.float32), values * 10 - 20
+    pairs, merged, latest = csr.merge(users * 10 + items, weights, times)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csr, "MERGED_AT_ONCE", at_once)
+        found = csr.rows_of_pairs(users.copy(), items.copy(), 8, 10, weights, times.copy())
+    indptr, indices, kept, of_times = found
+    np.testing.assert_array_equal(np.repeat(np.arange(8), np.diff(indptr)) * 10 + indices, pairs)
+    np.testing.assert_array_equal(kept, merged)
+    np.testing.assert_array_equal(of_times, latest)
+    assert (indptr.dtype, indices.dtype) == (np.int64, np.int32)
