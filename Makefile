@@ -21,10 +21,14 @@ check: $(VENV)/dev.stamp  ## style, types, and the direction of imports
 bounds: $(VENV)/dev.stamp  ## the kernels' tests with every array access checked
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(VENV)/numba-boundscheck $(BIN)/python -m pytest -q tests/samplers tests/training tests/evaluation tests/retrieval tests/propensity tests/noise tests/losses tests/test_interactions.py
 
-bench: $(VENV)/bench.stamp  ## speed and quality beside implicit, Cornac and LensKit
+bench: $(VENV)/bench.stamp  ## long: speed, memory and growth, beside implicit, Cornac, LensKit and torch
 	$(BIN)/python benchmarks/sampling.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/curves.py
+	$(BIN)/python benchmarks/many_negatives.py
 	$(BIN)/python benchmarks/ranking.py
+	$(BIN)/python benchmarks/cold_start.py
+	$(BIN)/python benchmarks/growth.py
 
 reproduce: $(VENV)/bench.stamp  ## very long: published systems, sessions, debiasing, all samplers, quality (set RECNEG_DATA)
 	$(BIN)/python -m pytest -q -m slow
