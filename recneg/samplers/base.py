@@ -13,6 +13,7 @@ from recneg.interactions import Interactions, check_ids
 from recneg.keys import Key, as_key
 from recneg.parallel import get_num_threads, map_blocks
 from recneg.samplers.arrays import numpy_and_back
+from recneg.samplers.draws import draw_into
 from recneg.samplers.law import Law
 
 __all__ = ["Negatives", "Sampler", "TimedSampler"]
@@ -185,24 +186,21 @@ class Sampler(ABC):
         times: NDArray[np.int64] | None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Draw on all threads: rows do not depend on each other, so any law can be split."""
-
-        def drawn(part: slice) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-            when = None if times is None else times[part]
-            return self.draw_checked(users[part], num_negatives, key, rows[part], when)
-
-        share = -(-users.size * num_negatives // get_num_threads())
-        draws = min(max(share, LEAST_DRAWS), MOST_DRAWS)
-        block_size = max(-(-draws // max(num_negatives, 1)), 1)
-        if users.size <= block_size:
-            return drawn(slice(None))
         items = np.empty((users.size, num_negatives), np.int64)
         log_q = np.empty((users.size, num_negatives), np.float32)
 
         def block(start: int, stop: int) -> None:
             part = slice(start, stop)
-            items[part], log_q[part] = drawn(part)
+            if self.law is not None:  # our own kernels: what they write needs no check
+                draw_into(self.law, users[part], key, rows[part], items[part], log_q[part])
+                return
+            when = None if times is None else times[part]
+            drawn = self.draw_checked(users[part], num_negatives, key, rows[part], when)
+            items[part], log_q[part] = drawn
 
-        map_blocks(block, users.size, block_size)
+        share = -(-users.size * num_negatives // get_num_threads())
+        draws = min(max(share, LEAST_DRAWS), MOST_DRAWS)
+        map_blocks(block, users.size, max(-(-draws // max(num_negatives, 1)), 1))
         return items, log_q
 
     @final

@@ -21,7 +21,7 @@ from recneg.samplers.law import UNIFORM, Law
 from recneg.samplers.uniform_draws import draw_uniform
 from recneg.samplers.weighted_draws import draw_weighted
 
-__all__ = ["draw_groups", "draw_items", "log_prob_pairs", "log_q_of_draws"]
+__all__ = ["draw_groups", "draw_into", "draw_items", "log_prob_pairs"]
 
 U = np.uint64  # indices of this type spare Numba's check for negative ones
 
@@ -62,18 +62,33 @@ def draw_items(
     draw_groups(law, key, users, rows, counts, items.shape[1], items.reshape(-1))
 
 
-@kernel
-def log_q_of_draws(
+def draw_into(
     law: Law,
     users: NDArray[np.int64],
-    items: NDArray[np.int32],
+    key: Key,
+    rows: NDArray[np.int64],
+    items: NDArray[np.int64],
     log_q: NDArray[np.float32],
 ) -> None:
-    """Fill the log-probabilities of drawn items, (batch, num_negatives): -inf for -1."""
+    """Fill `items` and `log_q`, (batch, num_negatives): -1 and -inf where a user has none."""
+    drawn = np.empty(items.shape, np.int32)
+    draw_items(law, key, users, rows, drawn)
+    _weigh(law, users, drawn, items, log_q)
+
+
+@kernel
+def _weigh(
+    law: Law,
+    users: NDArray[np.int64],
+    drawn: NDArray[np.int32],
+    items: NDArray[np.int64],
+    log_q: NDArray[np.float32],
+) -> None:
     for r in range(users.size):
         log_left = law.log_left[U(left_entry(law, users[U(r)]))]
         for slot in range(items.shape[1]):
-            item = items[U(r), U(slot)]
+            item = drawn[U(r), U(slot)]
+            items[U(r), U(slot)] = item
             if item < 0:
                 log_q[U(r), U(slot)] = -np.inf
             elif law.kind == UNIFORM:

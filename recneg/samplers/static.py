@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recneg.interactions import Interactions, check_interactions
 from recneg.keys import Key
 from recneg.samplers.base import Sampler
-from recneg.samplers.draws import draw_items, log_prob_pairs, log_q_of_draws
+from recneg.samplers.draws import draw_into, log_prob_pairs
 from recneg.samplers.law import Law
 
 __all__ = ["StaticSampler", "draw_law", "log_prob_law"]
@@ -58,11 +58,10 @@ def draw_law(
     law: Law, users: NDArray[np.int64], num_negatives: int, key: Key, rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Draw (items, log_q), each (batch, num_negatives), from a law that is data."""
-    items = np.empty((users.size, num_negatives), np.int32)
+    items = np.empty((users.size, num_negatives), np.int64)
     log_q = np.empty((users.size, num_negatives), np.float32)
-    draw_items(law, key, users, rows, items)
-    log_q_of_draws(law, users, items, log_q)
-    return items.astype(np.int64), log_q
+    draw_into(law, users, key, rows, items, log_q)
+    return items, log_q
 
 
 def log_prob_law(
