@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recneg.jit import kernel
+from recneg.jit import inlined, kernel
 
 __all__ = ["select_rows"]
 
 
-@kernel
+@inlined
 def _worse(score: float, item: int, other_score: float, other_item: int) -> bool:
     return score < other_score or (score == other_score and item > other_item)
 
@@ -58,7 +58,7 @@ def _push(items: Any, scores: Any, size: int, item: int, score: float) -> int:
     return size + 1
 
 
-@kernel
+@inlined
 def _finish(items: Any, scores: Any, size: int) -> None:
     """Turn the heap into a list, best first, and pad it."""
     for last in range(size - 1, 0, -1):
@@ -69,7 +69,7 @@ def _finish(items: Any, scores: Any, size: int) -> None:
     scores[size:] = -np.inf
 
 
-@kernel
+@inlined
 def _kth_largest(values: Any, k: int) -> Any:
     """Return the k-th largest value (from 1), reordering `values`."""
     low, high, target = 0, values.size - 1, k - 1
@@ -94,7 +94,7 @@ def _kth_largest(values: Any, k: int) -> Any:
     return values[target]
 
 
-@kernel
+@inlined
 def _fold(row: Any, seen: Any, values: Any, maxima: Any) -> Any:
     """Copy the row with -inf at `seen`, fill the block maxima; return a NaN's place or -1."""
     for item in range(row.size):  # copied: the caller's scores stay as they are
@@ -119,7 +119,7 @@ def _fold(row: Any, seen: Any, values: Any, maxima: Any) -> Any:
     return -1
 
 
-@kernel
+@inlined
 def _gather(values: Any, seen: Any, maxima: Any, bound: float, items: Any, scores: Any) -> Any:
     """Push every unseen item that reaches the bound; return the size of the heap."""
     blocks, reached = maxima.size, 0
