@@ -93,9 +93,7 @@ def score_batch(
     bounds = _shares(batch.offsets, lanes)
     pool = batch.negatives[0] if batch.whose == BATCH else np.empty(0, np.int32)
     factors = items.scored[pool]
-    # the pool in order, for the kernel to look up what a user has seen
-    order = np.argsort(pool) if batch.seen[0].size else np.empty(0, np.int64)
-    places = (pool[order], order)
+    places = _places(pool, len(items.scored) if batch.seen[0].size else 0)
     table = np.empty((len(vectors) if pool.size else 0, pool.size), np.float32)
 
     def score(lane: int) -> tuple[float, float, float, float]:
@@ -129,13 +127,24 @@ def _shares(offsets: NDArray[np.int64], parts: int) -> NDArray[np.int64]:
 
 
 @kernel
+def _places(pool: NDArray[np.int32], num_items: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return the first slot of each item in the pool and the next of each slot, -1 for none."""
+    first, following = np.full(num_items, -1, np.int32), np.full(pool.size, -1, np.int32)
+    if num_items > 0:
+        for slot in range(pool.size - 1, -1, -1):
+            following[slot] = first[pool[slot]]
+            first[pool[slot]] = slot
+    return first, following
+
+
+@kernel
 def _mask_seen(
     g: int,
     users: NDArray[np.int64],
     seen_indptr: NDArray[np.int64],
     seen_items: NDArray[np.int32],
-    pool: NDArray[np.int32],
-    pool_order: NDArray[np.int64],
+    first_slot: NDArray[np.int32],
+    next_slot: NDArray[np.int32],
     kept: Matrix,
     value: float,
 ) -> int:
@@ -145,17 +154,11 @@ def _mask_seen(
         return hits
     user = users[g]
     for entry in range(seen_indptr[user], seen_indptr[user + 1]):
-        low, high = 0, pool.size
-        while low < high:
-            middle = (low + high) >> 1
-            if pool[middle] < seen_items[entry]:
-                low = middle + 1
-            else:
-                high = middle
-        while low < pool.size and pool[low] == seen_items[entry]:
-            kept[pool_order[low]] = np.float32(value)
+        slot = first_slot[seen_items[entry]]
+        while slot >= 0:
+            kept[slot] = np.float32(value)
             hits += 1
-            low += 1
+            slot = next_slot[slot]
     return hits
 
 
@@ -177,8 +180,8 @@ def _score_groups(
     negative_sides: NDArray[np.float64],
     seen_indptr: NDArray[np.int64],
     seen_items: NDArray[np.int32],
-    pool: NDArray[np.int32],
-    pool_order: NDArray[np.int64],
+    first_slot: NDArray[np.int32],
+    next_slot: NDArray[np.int32],
     vectors: Matrix,
     items: Matrix,
     table: Matrix,
@@ -202,15 +205,17 @@ def _score_groups(
     loss, pairs, correct, skipped = 0.0, 0.0, 0.0, 0.0
     for g in range(first, last):
         masked, shares = False, 0.0
-        if at_once and whose == BATCH:  # in place, without a look at every negative more than due
+        if at_once and whose == BATCH:  # without a look at every negative more than due
             line = table[g]
             if log_q.size > 0:
                 for slot in range(n):
                     line[slot] -= temperature32 * log_q[0, slot]
-            hits = _mask_seen(g, users, seen_indptr, seen_items, pool, pool_order, kept, 0.0)
-            for slot in range(min(n, COMPARED)):
-                scores[slot] = line[slot]
-            summary = summarise(kind, parameters, line, kept if hits > 0 else no_weights, line)
+            hits = _mask_seen(g, users, seen_indptr, seen_items, first_slot, next_slot, kept, 0.0)
+            compared = 0
+            for slot in range(min(n, COMPARED)):  # what is masked is above every positive
+                compared += kept[slot] != np.float32(0.0)
+                scores[slot] = line[slot] if kept[slot] != np.float32(0.0) else np.float32(np.inf)
+            summary = summarise(kind, parameters, line, kept if hits > 0 else no_weights, gradient)
             for r in range(offsets[g], offsets[g + 1]):
                 positive_item = positives[r]
                 positive = np.float32(0.0)
@@ -227,19 +232,17 @@ def _score_groups(
                 for f in range(items.shape[1]):
                     by_vector[g, f] += slope32 * items[positive_item, f]
                     by_item[positive_item, f] += slope32 * vectors[g, f]
-                below, compared = 0, 0
+                lower = np.float32(0.0)
                 for slot in range(min(n, COMPARED)):
-                    if kept[slot] != np.float32(0.0):
-                        compared += 1
-                        below += scores[slot] < positive
-                correct += (n - hits) * (below / max(compared, 1))
+                    lower += np.float32(1.0) if scores[slot] < positive else np.float32(0.0)
+                correct += (n - hits) * (lower / max(compared, 1))
                 pairs += n - hits
                 skipped += hits
             shares32 = np.float32(shares)
             for slot in range(n):
-                line[slot] *= shares32
+                line[slot] = shares32 * gradient[slot]
             if hits > 0:
-                _mask_seen(g, users, seen_indptr, seen_items, pool, pool_order, kept, 1.0)
+                _mask_seen(g, users, seen_indptr, seen_items, first_slot, next_slot, kept, 1.0)
             continue
         for r in range(offsets[g], offsets[g + 1]):
             place = r if whose == PAIR else g if whose == GROUP else 0
@@ -252,7 +255,7 @@ def _score_groups(
                     for slot in range(n):
                         scores[slot], kept[slot] = table[g, slot], np.float32(1.0)
                     hits = _mask_seen(
-                        g, users, seen_indptr, seen_items, pool, pool_order, kept, 0.0
+                        g, users, seen_indptr, seen_items, first_slot, next_slot, kept, 0.0
                     )
                     masked = masked or hits > 0
                 elif not masked:

@@ -14,7 +14,7 @@ from recneg.training.fused import random_factors
 
 __all__ = ["spectral_factors"]
 
-EXTRA, ITERATIONS = 16, 6
+EXTRA, ITERATIONS = 16, 2
 """Columns beyond those asked for, and rounds of subspace iteration."""
 
 NOISE = 1e-3
@@ -45,16 +45,21 @@ def spectral_factors(
             f"{train!r}; got {factors}"
         )
     matrix = _normalised(train)
+    turned = matrix.T.tocsr()
     size = min(factors + EXTRA, smaller)
     rows = np.arange(train.num_items)
     uniform = random_floats(key.fold_in(2), rows[:, None], np.arange(size))
-    found = np.linalg.qr(matrix @ ndtri(uniform + 2.0**-54).astype(np.float32))[0]
+    found = _orthonormal(matrix @ ndtri(uniform + 2.0**-54).astype(np.float32))
     for _ in range(ITERATIONS):
-        found = np.linalg.qr(matrix.T @ found)[0]
-        found = np.linalg.qr(matrix @ found)[0]
-    left, values, right = np.linalg.svd((matrix.T @ found).T, full_matrices=False)
-    roots = np.sqrt(values[:factors])
-    sides = ((found @ left)[:, :factors] * roots, right[:factors].T * roots)
+        found = _orthonormal(matrix @ _orthonormal(turned @ found))
+    projected = turned @ found
+    squares, left = _eigen(projected)
+    # U sqrt(S) and V sqrt(S), from the eigenvectors of the projection's small Gram matrix
+    roots = np.sqrt(np.sqrt(squares[:factors]))
+    sides = (
+        found @ (left[:, :factors] * roots).astype(np.float32),
+        projected @ (left[:, :factors] / roots).astype(np.float32),
+    )
     users, items = (
         _scaled(side, random_factors(len(side), factors, deviation, key.fold_in(number)))
         for number, side in enumerate(sides)
@@ -68,6 +73,22 @@ def _normalised(train: Interactions) -> sparse.csr_matrix:
     values = of_users[train.users()] * of_items[train.indices]
     shape = (train.num_users, train.num_items)
     return sparse.csr_matrix((values.astype(np.float32), train.indices, train.indptr), shape=shape)
+
+
+def _eigen(columns: Matrix) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the eigenvalues of the Gram matrix, the largest first and none near 0, and vectors."""
+    values, vectors = np.linalg.eigh((columns.T @ columns).astype(np.float64))
+    return np.maximum(values, 1e-7 * max(values[-1], 1e-30))[::-1], vectors[:, ::-1]
+
+
+def _orthonormal(columns: Matrix) -> Matrix:
+    """Return columns that span the same space, orthonormal but for rounding.
+
+    By the Gram matrix, which costs two products in float32 where a QR decomposition works in
+    float64, column by column; directions below the rounding of float32 come out shorter.
+    """
+    values, vectors = _eigen(columns)
+    return np.asarray(columns @ (vectors / np.sqrt(values)).astype(np.float32))
 
 
 def _scaled(side: NDArray[np.floating], random: Matrix) -> Matrix:
