@@ -1,8 +1,8 @@
-"""The fused CPU engine: draw, score, gradient and update in one kernel over blocks of users.
+"""The fused CPU engine: score, gradient and update in one kernel over blocks of users.
 
 Users are visited in a shuffled order, `BLOCK_USERS` at a time; the positives of a block are
-shuffled among themselves. A block's user vectors then stay in the first cache, and each draw of
-negatives serves all positives of a user at once. Kernels are serial and hold no GIL; several of
+shuffled among themselves. A block's user vectors then stay in the first cache, and the vectors of
+items are asked for before their turn. Kernels are serial and hold no GIL; several of
 them may run on the same factors at a time without locks (Hogwild; Niu et al., NeurIPS 2011).
 """
 
