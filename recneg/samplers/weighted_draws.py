@@ -153,6 +153,7 @@ def find_hits(
 ) -> Any:
     """Note where `out` has an excluded item or -1, and the group of each; return their number."""
     found, start, nowhere = 0, 0, law.indices.size == 0
+    last: Any = np.int64(law.indices.size - 1)
     for group in range(users.size):
         begin = np.int64(0) if nowhere else law.indptr[U(users[U(group)])]
         stop = start + counts[U(group)] * num_slots
@@ -161,7 +162,7 @@ def find_hits(
             hit = item < 0
             if not nowhere:  # noted in any case, kept if it is a hit: no branch to mispredict
                 place: Any = np.int64(places[U(index)])
-                hit |= (place > 0) & (law.indices[U(begin + max(place, 1) - 1)] == item)
+                hit |= (place > 0) & (law.indices[U(min(begin + max(place, 1) - 1, last))] == item)
             hits[U(found)], owners[U(found)] = index, group
             found += hit
         start = stop
