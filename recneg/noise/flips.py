@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
 
 from recneg.errors import InvalidDataError
 from recneg.interactions import check_ids
 from recneg.jit import kernel_fast
+from recneg.logistic import sigmoid
 
 __all__ = ["FlipModel"]
 
@@ -98,17 +98,17 @@ class FlipModel:
 
     def preference(self, users: ArrayLike, items: ArrayLike) -> NDArray[np.float64]:
         """Return R, the chance that each pair is wanted; indices broadcast."""
-        return expit(self._scores(users, items, self.user_factors, self.item_factors))
+        return sigmoid(self._scores(users, items, self.user_factors, self.item_factors))
 
     def flip(self, users: ArrayLike, items: ArrayLike) -> NDArray[np.float64]:
         """Return gamma, the chance that a wanted pair is observed as missing; indices broadcast."""
-        return expit(self._scores(users, items, self.user_flips, self.item_flips))
+        return sigmoid(self._scores(users, items, self.user_flips, self.item_flips))
 
     def true_negative(self, users: ArrayLike, items: ArrayLike) -> NDArray[np.float64]:
         """Return ``(1 - R) / (1 - R + gamma R)``, the chance that a missing pair is unwanted."""
         r = self._scores(users, items, self.user_factors, self.item_factors)
         g = self._scores(users, items, self.user_flips, self.item_flips)
-        return expit(np.logaddexp(0.0, -g) - r)  # the odds are exp(-r) / gamma
+        return sigmoid(np.logaddexp(0.0, -g) - r)  # the odds are exp(-r) / gamma
 
     def _scores(
         self,

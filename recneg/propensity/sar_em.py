@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
 
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions, check_ids
 from recneg.keys import Key, as_key, random_floats
+from recneg.logistic import sigmoid
 from recneg.propensity.attributes import ItemAttributes, item_attributes
 from recneg.propensity.exposure import CLIP, Exposure, check_clip
 from recneg.propensity.power_law import power_law
@@ -52,7 +52,7 @@ class SarEm:
         """Return the relevance f of user and item indices that broadcast against each other."""
         u = check_ids(users, "user", len(self.user_factors))
         i = check_ids(items, "item", len(self.item_factors))
-        return _sigmoid(np.einsum("...d,...d->...", self.user_factors[u], self.item_factors[i]))
+        return sigmoid(np.einsum("...d,...d->...", self.user_factors[u], self.item_factors[i]))
 
 
 def sar_em(
@@ -153,7 +153,7 @@ def _expect(
     stop: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return f, the expected relevance y, and the likelihood of each pair of a block of users."""
-    f = _sigmoid(users[start:stop] @ items.T)
+    f = sigmoid(users[start:stop] @ items.T)
     clicked = np.minimum(f * e, NEARLY_ONE)
     missed = 1 - clicked
     y = (f - clicked) / missed
@@ -212,10 +212,6 @@ def _blocks(interactions: Interactions) -> list[tuple[int, int]]:
     size = max(BLOCK_PAIRS // interactions.num_items, 1)
     ends = range(0, interactions.num_users, size)
     return [(start, min(start + size, interactions.num_users)) for start in ends]
-
-
-def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(expit(x))
 
 
 def _check(
