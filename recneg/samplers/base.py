@@ -76,7 +76,7 @@ class Sampler(ABC):
 
     @property
     def law(self) -> Law | None:
-        """The law as data, which `sample` and the trainers then draw from; None if it is not data."""
+        """The law as data, which `sample` and the trainers then draw from; else None."""
         return None
 
     @abstractmethod
