@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from recording import Table, environment, write
+from recording import Table, environment, with_range, write
 
 COMMAND = str(Path(sys.executable).with_name("recneg"))
 
@@ -94,13 +94,12 @@ def summary(rows: dict[str, dict[str, Any]]) -> Table:
     cells = []
     for name, row in rows.items():
         seconds = row["seconds"]
-        middle = median(seconds)
         cells.append(
             [
                 name,
-                f"{middle:.2f} [{min(seconds):.2f} to {max(seconds):.2f}]",
+                with_range(seconds, 2),
                 f"{row['target']:g}",
-                "yes" if middle < row["target"] else "no",
+                "yes" if median(seconds) < row["target"] else "no",
                 f"{median(row['processor_seconds']):.2f}",
             ]
         )

@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from figures import new_figure, save_figure
 from numpy.typing import NDArray
-from recording import Table, environment, write
+from recording import Table, environment, with_deviation, write
 from scipy import stats
 
 from recneg import Interactions, Uniform
@@ -219,7 +219,7 @@ def coat_table(cut: str, runs: dict[str, list[Evaluation]]) -> Table:
     for base, other in PAIRS:
         for name in (f"ndcg@{K}", f"map@{K}"):
             left, right = ([e.mean(name) for e in runs[method]] for method in (base, other))
-            cells = [spread(values) for values in (left, right)]
+            cells = [with_deviation(values) for values in (left, right)]
             users = compare(averaged(runs[other]), averaged(runs[base]), name)
             rows.append(
                 [
@@ -397,13 +397,8 @@ def semi_row(exponent: str, by_method: dict[str, list[dict[str, Any]]]) -> list[
     values = {method: [run["ndcg"] for run in runs] for method, runs in by_method.items()}
     won = sum(b > a for a, b in zip(values["MF"], values["Rel-MF"], strict=True))
     clicks = statistics.mean(run["clicks"] for run in by_method["MF"])
-    means = [spread(values[method]) for method in SEMI]
+    means = [with_deviation(values[method]) for method in SEMI]
     return [exponent, f"{clicks:,.0f}", *means, f"{won} of {len(values['MF'])}"]
-
-
-def spread(values: list[float]) -> str:
-    error = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.4f}{error}"
 
 
 def plot(results: dict[str, dict[str, list[dict[str, Any]]]], path: Path) -> None:

@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from recording import Table, environment, write
+from recording import Table, environment, with_range, write
 
 from recneg import Interactions, MatrixFactorization, Uniform
 from recneg.datasets import load
@@ -80,7 +80,7 @@ def main() -> None:
             results[f"{name}, {threads} threads"] = found
             rows.append(
                 [name, str(threads), f"{epoch['fused']:.0f}", f"{epoch['torch']:.0f}",
-                 f"{median(ratios):.1f} [{min(ratios):.1f} to {max(ratios):.1f}]", f"{speed:.0f}"]
+                 with_range(ratios, 1), f"{speed:.0f}"]
             )  # fmt: skip
             print(rows[-1], flush=True)
     heads = ["loss", "threads", "fused, s an epoch", "torch, s an epoch", "torch / fused"]

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from peers import why_missing
-from recording import Table, environment, write
+from recording import Table, environment, with_range, write
 from scipy.sparse import csr_matrix
 
 from recneg.interactions import Interactions
@@ -100,21 +100,16 @@ def main() -> None:
     summary(record["results"], names).show()
 
 
-def spread(values: list[float]) -> str:
-    """Return the median and the range."""
-    return f"{median(values):.2f} [{min(values):.2f} to {max(values):.2f}]"
-
-
 def summary(results: list[dict[str, Any]], names: list[str]) -> Table:
     rows = []
     for result in results:
         rates = result["rates"]
         row = [str(result["threads"])]
-        row += [spread([rate / 1e3 for rate in rates[name]]) for name in names]
+        row += [with_range([rate / 1e3 for rate in rates[name]], 2) for name in names]
         for name in names[1:]:
             pairs = zip(rates["recneg"], rates[name], strict=True)
             row += [
-                spread([mine / theirs for mine, theirs in pairs]),
+                with_range([mine / theirs for mine, theirs in pairs], 2),
                 f"{result['equal'][name]:.5f}",
             ]
         rows.append(row)

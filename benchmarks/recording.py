@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import mean, median, stdev
 from typing import Any
 
 from rich import box
@@ -48,6 +49,18 @@ class Table:
             table.add_row(*row)
         console = Console(highlight=False)
         (console if console.is_terminal else Console(highlight=False, width=220)).print(table)
+
+
+def with_range(values: Sequence[float], digits: int) -> str:
+    """Return the median, and the lowest and the highest."""
+    low, middle, high = (f"{part(values):.{digits}f}" for part in (min, median, max))
+    return f"{middle} [{low} to {high}]"
+
+
+def with_deviation(values: Sequence[float]) -> str:
+    """Return the mean, and the deviation of the seeds if there are several."""
+    shown = f"{mean(values):.4f}"
+    return shown if len(values) == 1 else f"{shown} ± {stdev(values):.4f}"
 
 
 def package_version(name: str) -> str | None:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from recording import RESULTS, Table, environment
+from recording import RESULTS, Table, environment, with_deviation
 
 from recneg import BPR, NBPO, Ensemble, MatrixFactorization, SimpleX, evaluate
 from recneg.datasets import load
@@ -266,19 +266,13 @@ def kept(name: str) -> dict[str, Any]:
     return record
 
 
-def spread(values: list[float]) -> str:
-    """Return the mean, and the deviation of the seeds if there are several."""
-    mean = f"{statistics.mean(values):.4f}"
-    return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.4f}"
-
-
 def table(records: dict[str, dict[str, Any]]) -> Table:
     """Return ours beside what was published."""
     rows = []
     for name, record in records.items():
         cell, runs = CELLS[name], record["runs"]
         columns = [
-            spread([each[column][f"{metric}@20"] for each in runs])
+            with_deviation([each[column][f"{metric}@20"] for each in runs])
             for column in ("honest", "as_published")
             for metric in METRICS
         ]

@@ -20,7 +20,7 @@ from loading import load_training
 from negatives import EXPONENT, SIDES, Side
 from numpy.typing import NDArray
 from peers import why_missing
-from recording import Table, environment, write
+from recording import Table, environment, with_range, write
 
 from recneg import Interactions
 from recneg.parallel import set_num_threads
@@ -133,7 +133,7 @@ def speeds(results: list[dict[str, Any]], names: list[str]) -> Table:
         row.append(str(result["threads"]))
         for name in names:
             rates = [speed / 1e6 for speed in sides[name]["rates"]]
-            row.append(f"{median(rates):.1f} [{min(rates):.1f} to {max(rates):.1f}]")
+            row.append(with_range(rates, 1))
         for name in names[1:]:
             pairs = zip(sides["recneg"]["rates"], sides[name]["rates"], strict=True)
             row.append(f"{median(ours / theirs for ours, theirs in pairs):.2f}")

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from recording import RESULTS, Table, environment, write
+from recording import RESULTS, Table, environment, with_deviation, write
 from session_plots import plot_cost, plot_curve, plot_orderings
 
 from recneg.datasets import load_sequences
@@ -234,12 +234,6 @@ def session_parts(data: str, share: float) -> SequenceSplit:
     return SequenceSplit(older, newest, split.test, split.targets)
 
 
-def spread(values: list[float]) -> str:
-    """Return the mean, and the deviation of the seeds if there are several."""
-    mean = f"{statistics.mean(values):.4f}"
-    return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.4f}"
-
-
 def tabulate(what: str, title: str, names: list[str], settings: Options) -> None:
     """Write one table of all records of a benchmark that are there."""
     rows, every = [], {}
@@ -262,7 +256,7 @@ def tabulate(what: str, title: str, names: list[str], settings: Options) -> None
                 ratio = f"{seconds / statistics.mean(each['epoch_seconds'] for each in base):.2f}"
             shown = [each.get("refit", each["test"]) for each in runs]
             rows.append(
-                [data, system, *(spread([each[name] for each in shown]) for name in names),
+                [data, system, *(with_deviation([each[name] for each in shown]) for name in names),
                  str(round(statistics.mean(each["chosen_epoch"] for each in runs))),
                  f"{seconds:.0f}", ratio, str(len(runs))]
             )  # fmt: skip

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from loading import load_training
 from peers import PEERS, CornacBPR, ImplicitBPR, cornac_data, why_missing
-from recording import Table, environment, write
+from recording import Table, environment, with_range, write
 
 from recneg import BPR, Interactions
 
@@ -177,7 +177,7 @@ def summary(results: list[dict[str, Any]], names: list[str]) -> Table:
         row = [f"{result['data']}, {result['factors']} factors", str(result["threads"])]
         for name in names:
             found = [rate / 1e6 for rate in result["rates"][name]]
-            row.append(f"{median(found):.2f} [{min(found):.2f} to {max(found):.2f}]")
+            row.append(with_range(found, 2))
         for name in names[1:]:
             pairs = zip(result["rates"]["recneg"], result["rates"][name], strict=True)
             row.append(f"{median(ours / theirs for ours, theirs in pairs):.2f}")
