@@ -188,11 +188,12 @@ class Sampler(ABC):
         """Draw on all threads: rows do not depend on each other, so any law can be split."""
         items = np.empty((users.size, num_negatives), np.int64)
         log_q = np.empty((users.size, num_negatives), np.float32)
+        law = self.law
 
         def block(start: int, stop: int) -> None:
             part = slice(start, stop)
-            if self.law is not None:  # our own kernels: what they write needs no check
-                draw_into(self.law, users[part], key, rows[part], items[part], log_q[part])
+            if law is not None:  # our own kernels: what they write needs no check
+                draw_into(law, key, users[part], rows[part], items[part], log_q[part])
                 return
             when = None if times is None else times[part]
             drawn = self.draw_checked(users[part], num_negatives, key, rows[part], when)

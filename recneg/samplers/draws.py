@@ -64,8 +64,8 @@ def draw_items(
 
 def draw_into(
     law: Law,
-    users: NDArray[np.int64],
     key: Key,
+    users: NDArray[np.int64],
     rows: NDArray[np.int64],
     items: NDArray[np.int64],
     log_q: NDArray[np.float32],

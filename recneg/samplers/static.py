@@ -60,7 +60,7 @@ def draw_law(
     """Draw (items, log_q), each (batch, num_negatives), from a law that is data."""
     items = np.empty((users.size, num_negatives), np.int64)
     log_q = np.empty((users.size, num_negatives), np.float32)
-    draw_into(law, users, key, rows, items, log_q)
+    draw_into(law, key, users, rows, items, log_q)
     return items, log_q
 
 

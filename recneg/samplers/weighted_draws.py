@@ -120,9 +120,8 @@ def redraw_excluded(
         still = 0
         for hit in range(left):
             out[U(hits[U(hit)])] = items[U(hit)]
-            begin, spot = law.indptr[U(drawn_for[U(hit)])], spots[U(hit)]
-            again = items[U(hit)] < 0
-            again |= spot > 0 and law.indices[U(begin + spot - 1)] == items[U(hit)]
+            begin = law.indptr[U(drawn_for[U(hit)])]
+            again = is_hit(law.indices, begin, spots[U(hit)], items[U(hit)])
             hits[U(still)], drawn_for[U(still)] = hits[U(hit)], drawn_for[U(hit)]
             rows[U(still)], slots[U(still)] = rows[U(hit)], slots[U(hit)]
             attempts[U(still)] = attempt
@@ -153,20 +152,23 @@ def find_hits(
 ) -> Any:
     """Note where `out` has an excluded item or -1, and the group of each; return their number."""
     found, start, nowhere = 0, 0, law.indices.size == 0
-    last: Any = np.int64(law.indices.size - 1)
     for group in range(users.size):
         begin = np.int64(0) if nowhere else law.indptr[U(users[U(group)])]
         stop = start + counts[U(group)] * num_slots
         for index in range(start, stop):
             item = out[U(index)]
-            hit = item < 0
-            if not nowhere:  # noted in any case, kept if it is a hit: no branch to mispredict
-                place: Any = np.int64(places[U(index)])
-                hit |= (place > 0) & (law.indices[U(min(begin + max(place, 1) - 1, last))] == item)
-            hits[U(found)], owners[U(found)] = index, group
+            hit = item < 0 if nowhere else is_hit(law.indices, begin, places[U(index)], item)
+            hits[U(found)], owners[U(found)] = index, group  # in any case: no branch to mispredict
             found += hit
         start = stop
     return found
+
+
+@inlined
+def is_hit(indices: Any, begin: Any, place: Any, item: Any) -> Any:
+    """Tell whether an item is -1 or the last of the first `place` excluded ones; no branch."""
+    before = min(begin + max(np.int64(place), np.int64(1)) - 1, np.int64(indices.size - 1))
+    return (item < 0) | ((place > 0) & (indices[U(before)] == item))
 
 
 @inlined
