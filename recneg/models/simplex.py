@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn.functional import embedding
 
+from recneg.models.pooling import attended, averaged
+
 __all__ = ["SimpleXTower"]
 
 
@@ -37,38 +39,43 @@ class SimpleXTower(nn.Module):  # type: ignore[misc]  # torch is not checked
             self.register_parameter(name, weight)
 
     def forward(
-        self, users: torch.Tensor, history: torch.Tensor, owners: torch.Tensor
+        self,
+        users: torch.Tensor,
+        items: torch.Tensor,
+        slots: torch.Tensor,
+        offsets: torch.Tensor,
     ) -> torch.Tensor:
         """Return the vectors of users, (num_groups, d).
 
         Parameters
         ----------
         users : torch.Tensor of int64, shape (num_groups,)
-        history : torch.Tensor of int64, shape (num_entries,)
-            Items of all groups' histories, one after another.
-        owners : torch.Tensor of int64, shape (num_entries,)
-            The group of each entry.
+        items : torch.Tensor of int64, shape (num_items_met,)
+            That are in any history, each once.
+        slots : torch.Tensor of int64, shape (num_entries,)
+            Where in `items` each entry of the histories is, one history after another.
+        offsets : torch.Tensor of int64, shape (num_groups + 1,)
+            The history of group g is ``slots[offsets[g]:offsets[g + 1]]``.
         """
         own = embedding(users, self.weights["users"])
         if self.gamma == 1:
             return own
         table = self.weights["history" if "history" in self.weights else "items"]
-        pooled = self._pooled(own, embedding(history, table), owners)
+        return self.mixed(own, embedding(items, table), slots, offsets)
+
+    def mixed(
+        self, own: torch.Tensor, rows: torch.Tensor, slots: torch.Tensor, offsets: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the vectors of users from `own`, those of themselves, and `rows`, of items met."""
+        pooled = self._pooled(own, rows, slots, offsets)
         return self.gamma * own + (1 - self.gamma) * pooled @ self.weights["transform"].T
 
     def _pooled(
-        self, own: torch.Tensor, entries: torch.Tensor, owners: torch.Tensor
+        self, own: torch.Tensor, rows: torch.Tensor, slots: torch.Tensor, offsets: torch.Tensor
     ) -> torch.Tensor:
-        groups = len(own)
         if self.aggregation == "mean":
-            counts = torch.bincount(owners, minlength=groups).clamp(min=1)
-            return torch.zeros_like(own).index_add(0, owners, entries) / counts[:, None]
-        keys = (entries @ self.weights["keys"].T + self.weights["key_bias"]).tanh()
-        asking = own[owners] if self.aggregation == "user_attention" else self.weights["query"]
-        logits = (asking * keys).sum(1)
-        top = torch.full((groups,), -torch.inf, dtype=own.dtype, device=own.device)
-        top = top.scatter_reduce(0, owners, logits.detach(), "amax")
-        powers = (logits - top[owners]).exp()
-        sums = torch.zeros_like(top).index_add(0, owners, powers)
-        shares = powers / sums[owners]
-        return torch.zeros_like(own).index_add(0, owners, shares[:, None] * entries)
+            return averaged(rows, slots, offsets)
+        keys = (rows @ self.weights["keys"].T + self.weights["key_bias"]).tanh()
+        by_user = self.aggregation == "user_attention"
+        queries = own if by_user else self.weights["query"].expand_as(own)
+        return attended(queries, keys, rows, slots, offsets)

@@ -228,7 +228,7 @@ class BatchedEngine:
                 users,
                 of_users,
                 cosine=cosine,
-                raw=True,
+                gradients_by="rows",
                 frozen=frozen,
                 threads=self.threads,
                 lanes=1,

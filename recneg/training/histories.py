@@ -1,4 +1,4 @@
-"""Users' histories as ragged batches: items one after another, and whose each is."""
+"""Users' histories as ragged batches."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recneg.interactions import Interactions
+from recneg.jit import kernel
 from recneg.keys import Key, random_bits
 
 __all__ = ["capped", "histories"]
@@ -29,8 +30,8 @@ def histories(
     interactions: Interactions,
     users: NDArray[np.int64],
     targets: NDArray[np.int32] | None = None,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the items of the users' histories, without their targets, and whose each is.
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the users' histories, without their targets, as places among the items met.
 
     Parameters
     ----------
@@ -41,13 +42,40 @@ def histories(
 
     Returns
     -------
-    items : numpy.ndarray of int64, shape (num_entries,)
-    owners : numpy.ndarray of int64, shape (num_entries,)
-        Positions in `users`, ascending.
+    items : numpy.ndarray of int64, shape (num_items_met,)
+        That are in any of the histories, each once.
+    slots : numpy.ndarray of int64, shape (num_entries,)
+        Where in `items` each entry is, one history after another.
+    offsets : numpy.ndarray of int64, shape (num_groups + 1,)
+        Where in `slots` each history begins.
     """
-    owners = np.repeat(np.arange(len(users)), interactions.user_counts()[users])
-    items = interactions.indices[interactions.rows_of(users)]
+    counts = interactions.user_counts()[users]
+    entries = interactions.indices[interactions.rows_of(users)]
     if targets is not None:
-        kept = items != targets[owners]
-        items, owners = items[kept], owners[kept]
-    return items.astype(np.int64), owners
+        owners = np.repeat(np.arange(len(users)), counts)
+        kept = entries != targets[owners]
+        entries = entries[kept]
+        counts = np.bincount(owners[kept], minlength=len(users))
+    items, slots = _distinct(entries, interactions.num_items)
+    return items, slots, np.append(0, np.cumsum(counts))
+
+
+@kernel
+def _distinct(
+    entries: NDArray[np.int32], num_items: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the items among the entries, in the order in which they are met, and where each is."""
+    place = np.full(num_items, -1, np.int32)
+    items, slots = (
+        np.empty(min(entries.size, num_items), np.int64),
+        np.empty(entries.size, np.int64),
+    )
+    met = 0
+    for index in range(entries.size):
+        item = entries[index]
+        if place[item] < 0:
+            place[item] = met
+            items[met] = item
+            met += 1
+        slots[index] = place[item]
+    return items[:met].copy(), slots

@@ -38,9 +38,13 @@ class Table:
     moments : two arrays of float32
         Of the optimiser; changed in place.
     cosine : bool
-        Whether scores are made of the rows divided by their norms; gradients are by those then.
-    raw : bool
-        Whether gradients are by the rows themselves all the same, as `UserVectors` adds them.
+        Whether scores are made of the rows divided by their norms.
+    gradients_by : {"scored", "rows", "both"}
+        What gradients are by: what scores are made of; the rows themselves, as `UserVectors` adds
+        them; or both, the latter in `by_rows`.
+    beside : int
+        With cosines: columns of `scored` beside those of the rows, as biases, whose gradients are
+        kept for those whose they are.
     frozen : int
         A column that is constant, as the ones of users beside item biases; -1 for none.
     threads : int
@@ -55,31 +59,41 @@ class Table:
         moments: tuple[Matrix, ...],
         *,
         cosine: bool,
-        raw: bool = False,
+        gradients_by: str = "scored",
+        beside: int = 0,
         frozen: int = -1,
         threads: int = 1,
         lanes: int | None = None,
     ) -> None:
         lanes = threads if lanes is None else lanes
         self.values, self.moments, self.frozen, self.threads = values, moments, frozen, threads
-        self.cosine, self._by_scored = cosine, cosine and not raw
+        self.cosine, self._by_scored = cosine, cosine and gradients_by != "rows"
         self._idle_decay = 0.0
         self.counts_idle = True
         """Whether rows that a batch has without a gradient count as touched. Their penalty and the
         moments of lazy Adam need it; other steps do the same to all rows without one."""
-        self.scored = unit_rows(values) if cosine else values
-        """What scores are made of: the rows, or copies of length 1."""
-        self.gradients = np.zeros((lanes, *values.shape), np.float32)
-        self.touched = np.zeros((lanes, len(values)), np.uint8)
+        rows, columns = values.shape
+        self.scored = np.zeros((rows, columns + beside), np.float32) if cosine else values
+        """What scores are made of: the rows, or copies of length 1 and what is beside them."""
+        self.gradients = np.zeros((lanes, rows, columns + beside), np.float32)
+        self.touched = np.zeros((lanes, rows), np.uint8)
+        both = rows if gradients_by == "both" else 0
+        self.by_rows = np.zeros((both, columns), np.float32)
+        self._by_rows_touched = np.zeros(both, np.uint8)
+        self.renew()
 
     def renew(self) -> None:
         """Make what is scored anew of the rows, without what rounding the steps have added."""
         if self.cosine:
-            self.scored[...] = unit_rows(self.values)
+            self.scored[:, : self.values.shape[1]] = unit_rows(self.values)
 
     def add_rows(self, rows: NDArray[np.int32], gradients: Matrix, lane: int = 0) -> None:
-        """Add gradients by rows as they are scored, which may repeat."""
+        """Add gradients of rows, which may repeat, to those of a lane."""
         _add_rows(rows, gradients, self.gradients[lane], self.touched[lane])
+
+    def add_by_rows(self, rows: NDArray[np.int32], gradients: Matrix) -> None:
+        """Add gradients by rows themselves, which may repeat, beside those by what is scored."""
+        _add_rows(rows, gradients, self.by_rows, self._by_rows_touched)
 
     def finish(self, optimizer: Optimizer, penalty: Penalty, scale: float) -> float:
         """Make one gradient by the rows of what the lanes have; return its squared length.
@@ -102,6 +116,7 @@ class Table:
             return _finish(
                 *self._bounds(part), scale, decay, self._idle_decay, unmet, self.frozen,
                 self._by_scored, self.values, self.scored, self.gradients, self.touched,
+                self.by_rows, self._by_rows_touched,
             )  # fmt: skip
 
         return sum(map_tasks(finish, self.threads, self.threads))
@@ -165,6 +180,8 @@ def _finish(
     scored: Matrix,
     gradients: NDArray[np.float32],
     touched: NDArray[np.uint8],
+    by_rows: Matrix,
+    by_rows_touched: NDArray[np.uint8],
 ) -> float:
     """Leave the whole gradient of each row in lane 0, and what the step does with the row.
 
@@ -179,11 +196,12 @@ def _finish(
             if touched[lane, row] != 0:
                 met = True
                 if lane > 0:
-                    for f in range(columns):
+                    for f in range(gradients.shape[2]):
                         gradients[0, row, f] += gradients[lane, row, f]
                         gradients[lane, row, f] = np.float32(0.0)
                     touched[lane, row] = 0
-        touched[0, row] = MOVE if met else unmet
+        directly = by_rows_touched.size > 0 and by_rows_touched[row] != 0
+        touched[0, row] = MOVE if met or directly else unmet
         added = np.float32(0.0)
         if touched[0, row] == IDLE and idle_decay > 0:
             for f in range(columns):
@@ -204,7 +222,13 @@ def _finish(
                 slope -= factor * along * scored[row, f]
             slope += decay32 * values[row, f]
             gradients[0, row, f] = slope
-            added += slope * slope
+        if directly:
+            for f in range(columns):
+                gradients[0, row, f] += scale32 * by_rows[row, f]
+                by_rows[row, f] = np.float32(0.0)
+            by_rows_touched[row] = 0
+        for f in range(columns):
+            added += gradients[0, row, f] * gradients[0, row, f]
         if frozen >= 0:
             added -= gradients[0, row, frozen] ** 2
             gradients[0, row, frozen] = np.float32(0.0)
@@ -256,7 +280,7 @@ def _clear(
         if touched[row] == STAY:
             continue
         if touched[row] == MOVE:
-            for f in range(columns):
+            for f in range(gradients.shape[1]):
                 gradients[row, f] = np.float32(0.0)
         touched[row] = STAY
         if cosine:

@@ -1,35 +1,40 @@
-"""Trains SimpleX: the tower by autograd, scores by the fused kernels where they can."""
+"""Trains SimpleX: the tower by autograd, scores by the fused kernels where they can.
+
+A step gathers the rows that it needs and scatters their gradients: the tables, which are a thousand
+times as large as a batch, are passed over by the optimiser alone.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from recneg.interactions import Interactions
-from recneg.jit import kernel_fast
 from recneg.models.simplex import SimpleXTower
-from recneg.parallel import map_tasks
 from recneg.training.batched import BatchPlan, Visit
-from recneg.training.fused_head import fused_loss
 from recneg.training.histories import histories
 from recneg.training.moments import table_moments
-from recneg.training.optimizers import Optimizer, move_rows
 from recneg.training.record import Totals, overflow, record
-from recneg.training.scoring import Batch
+from recneg.training.scoring import Batch, score_batch
 from recneg.training.state import Epoch, Factors, TrainingState
 from recneg.training.streams import FOLLOW
 from recneg.training.tables import Matrix
-from recneg.training.torch_optimizers import move_table
 from recneg.training.torch_scoring import DeviceBatch, batch_losses
 from recneg.training.torch_threads import torch_threads
 from recneg.training.unit_rows import unit_rows_of
+from recneg.training.weights import DeviceWeights, HostWeights
 
 __all__ = ["TowerEngine", "tower_vectors"]
 
 Weights = dict[str, Matrix]
+
+TABLES = ("users", "items", "history", "item_bias", "user_bias")
+"""Weights with rows of users or items; the others are whole in every step."""
 
 USERS_AT_ONCE = 1024
 
@@ -69,7 +74,7 @@ class TowerEngine:
         self._unpack, self._gamma, self._aggregation = unpack, gamma, aggregation
         self.device = torch.device(device)
         self._views: Factors | None = None
-        self._parts: list[_Part] = []
+        self._parts: dict[str, HostWeights | DeviceWeights] = {}
 
     def epoch(self, state: TrainingState, tell: Callable[[float], None]) -> Epoch:
         """Visit every positive once.
@@ -87,157 +92,156 @@ class TowerEngine:
     def _epoch(self, state: TrainingState, tell: Callable[[float], None]) -> Epoch:
         plan, started, number = self.plan, time.perf_counter(), len(state.history)
         self._prepare(state)
+        for part in self._parts.values():  # so that a resumed run has the same bits
+            part.renew()
         plan.source.follow(state, plan.key.fold_in(FOLLOW))
 
         def step(visit: Visit, batch: Batch, rates: tuple[float, float]) -> Totals:
-            found = self._step(visit, batch, number, rates[1], state.steps)
+            found = self._step(visit, batch, number)
+            if np.isfinite(found.loss):
+                self._move(rates[1], state.steps, len(visit.rows))
             if plan.source.miner is not None:  # it looks at the weights of the state
                 self._give_back()
             return found
 
         total = plan.steps(state, step, tell)
         self._give_back()
-        if not all(np.isfinite(part.array.sum()) for part in self._parts):
-            raise overflow(state, plan.options.optimizer.learning_rate)
+        for array in self._unpack(state.factors).values():
+            if not np.isfinite(array.sum()):
+                raise overflow(state, plan.options.optimizer.learning_rate)
         return record(state, total, len(plan.train), time.perf_counter() - started)
 
-    def _step(self, visit: Visit, batch: Batch, epoch: int, rate: float, step: int) -> Totals:
-        options, loss = self.plan.options, self.plan.loss
-        items, owners = histories(self.history, visit.groups, batch.positives)
-        put = self._put
-        hidden = self.tower(put(visit.groups), put(items), put(owners))
-        vectors, factors = self._scored(visit, hidden, epoch)
-        if self.fused:
-            total, found = fused_loss(loss, batch, vectors, factors, self.threads)
-        else:
-            moved = DeviceBatch.of(batch, self.device)
-            losses, found = batch_losses(loss, moved, vectors, factors)
-            total = losses.sum()
+    def _step(self, visit: Visit, batch: Batch, epoch: int) -> Totals:
+        """Add the gradients of a batch to those of the weights."""
+        leaves: list[tuple[str, NDArray[np.int64], torch.Tensor]] = []
+
+        def gather(name: str, rows: NDArray[np.int64]) -> torch.Tensor:
+            leaf = self._parts[name].values[self._put(rows)].requires_grad_()
+            leaves.append((name, rows, leaf))
+            return leaf
+
+        vectors = self._vectors(visit, batch, epoch, gather)
+        found, by_vector = self._scored(batch, vectors.detach())
         if not np.isfinite(found.loss):
             return found
-        (total / len(visit.rows) if options.reduction == "mean" else total).backward()
-        with torch.no_grad():
-            squares = sum(part.finish() for part in self._parts)
-            shrink = 1.0
-            if options.max_norm is not None:
-                shrink = min(1.0, options.max_norm / (squares**0.5 + 1e-6))
-            for part in self._parts:
-                part.step(rate, step, shrink, self.threads)
+        vectors.backward(by_vector)
+        for name, rows, leaf in leaves:
+            part = self._parts[name]
+            add = part.add_by_rows if name == "items" else part.add_rows
+            add(rows.astype(np.int32), _gradient(leaf))
+        for name, weight in self.tower.weights.items():
+            if name not in TABLES and weight.grad is not None:
+                self._parts[name].add(None, weight.grad)
+                weight.grad = None
         return found
 
-    def _scored(
-        self, visit: Visit, hidden: torch.Tensor, epoch: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return vectors and factors whose products are scores: cosines, with biases as columns."""
-        weights = self.tower.weights
-        vectors, factors = unit_rows_of(hidden), unit_rows_of(weights["items"])
-        biased = "item_bias" in weights
+    def _vectors(
+        self,
+        visit: Visit,
+        batch: Batch,
+        epoch: int,
+        gather: Callable[[str, NDArray[np.int64]], torch.Tensor],
+    ) -> torch.Tensor:
+        """Return the users' vectors as they are scored: cosines, with biases as columns."""
+        hidden = gather("users", visit.groups)
+        if self._gamma < 1:
+            met, *places = histories(self.history, visit.groups, batch.positives)
+            rows = gather("history" if "history" in self._parts else "items", met)
+            hidden = self.tower.mixed(hidden, rows, *map(self._put, places))
+        vectors, biased = unit_rows_of(hidden), "item_bias" in self._parts
         if biased:
             vectors = torch.cat((vectors, torch.ones_like(vectors[:, :1])), 1)
-            factors = torch.cat((factors, weights["item_bias"]), 1)
         masks = self.plan.masks(visit, vectors.shape[1], epoch)
         if masks.size:  # after the division by norms, as published
             vectors = vectors * self._put(masks)
         if biased:
-            of_users = weights["user_bias"][self._put(visit.groups)] + weights["global_bias"]
+            of_users = gather("user_bias", visit.groups) + self.tower.weights["global_bias"]
             vectors = torch.cat((vectors, of_users), 1)
-            factors = torch.cat((factors, torch.ones_like(factors[:, :1])), 1)
-        return vectors, factors
+        return vectors
+
+    def _scored(self, batch: Batch, vectors: torch.Tensor) -> tuple[Totals, torch.Tensor]:
+        """Add the gradients by the items as they are scored; return sums and those by vectors."""
+        items, loss = self._parts["items"], self.plan.loss
+        if self.fused and isinstance(items, HostWeights):
+            values: Matrix = np.ascontiguousarray(vectors.numpy())
+            by_vector = np.zeros_like(values)
+            found = score_batch(loss, batch, values, items.table, by_vector)
+            return found, torch.from_numpy(by_vector)
+        moved = DeviceBatch.of(batch, self.device)
+        leaves = vectors.requires_grad_(), items.scored.detach().requires_grad_()
+        losses, found = batch_losses(loss, moved, *leaves)
+        losses.sum().backward()
+        items.add(
+            np.append(batch.positives, batch.negatives[batch.negatives >= 0]), _gradient(leaves[1])
+        )
+        return found, _gradient(leaves[0])
+
+    def _move(self, rate: float, step: int, size: int) -> None:
+        """Take a step along the gradients, and forget them."""
+        parts, options = self._parts, self.plan.options
+        scale = 1.0 / size if options.reduction == "mean" else 1.0
+        decays = {"users": options.user_regularization}
+        decays |= dict.fromkeys(("items", "history"), options.item_regularization)
+        squares = parts["items"].finish(options.optimizer, scale, decays["items"])
+        if "item_bias" in parts:
+            parts["item_bias"].add(None, parts["items"].gradient[:, -2:-1])
+        squares += sum(
+            part.finish(options.optimizer, scale, decays.get(name, 0.0))
+            for name, part in parts.items() if name != "items"
+        )  # fmt: skip
+        shrink = 1.0
+        if options.max_norm is not None:
+            shrink = min(1.0, options.max_norm / (squares**0.5 + 1e-6))
+        for part in parts.values():
+            part.step(options.optimizer, rate, step, shrink)
+        self._score_biases()
+
+    def _score_biases(self) -> None:
+        """Write what stands beside the items' vectors: their biases, and ones for the users'."""
+        if "item_bias" in self._parts:
+            scored = self._parts["items"].scored
+            scored[:, -2:-1], scored[:, -1] = self._parts["item_bias"].values, 1
 
     def _prepare(self, state: TrainingState) -> None:
-        """Make the tower of the state's weights, unless it is there."""
+        """Make weights and tower of those of the state, unless they are there."""
         if self._parts and state.factors is self._views:
             return
         self._views, optimizer = state.factors, self.plan.options.optimizer
         arrays = self._unpack(state.factors)
-        decays = {"users": self.plan.options.user_regularization}
-        decays |= dict.fromkeys(("items", "history"), self.plan.options.item_regularization)
+        for name, array in arrays.items():
+            moments = table_moments(optimizer, state, name, array)
+            how: dict[str, Any] = {}
+            if name == "items":
+                both = self._gamma < 1 and "history" not in arrays
+                how = {
+                    "cosine": True,
+                    "gradients_by": "both" if both else "scored",
+                    "beside": 2 if "item_bias" in arrays else 0,
+                }
+            if self.device.type == "cpu":
+                part = HostWeights(array, moments, threads=self.threads, **how)
+                part.table.counts_idle = not optimizer.dense  # their penalty is of all rows
+                self._parts[name] = part
+            else:
+                self._parts[name] = DeviceWeights(array, moments, self.device, **how)
+        self._score_biases()
         self.tower = SimpleXTower(
-            {name: self._put(array) for name, array in arrays.items()},
+            {name: part.values for name, part in self._parts.items()},
             self._gamma, self._aggregation,
         )  # fmt: skip
-        self._parts = [
-            _Part(
-                array, self.tower.weights[name], table_moments(optimizer, state, name, array),
-                optimizer, decays.get(name, 0.0),
-            )
-            for name, array in arrays.items()
-        ]  # fmt: skip
 
     def _put(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(array).to(self.device)
 
     def _give_back(self) -> None:
-        for part in self._parts:
+        for part in self._parts.values():
             part.give_back()
 
 
-class _Part:
-    """One weight with its moments; on the CPU they are arrays of the state itself."""
-
-    def __init__(
-        self,
-        array: Matrix,
-        weight: torch.Tensor,
-        moments: tuple[Matrix, ...],
-        optimizer: Optimizer,
-        decay: float,
-    ) -> None:
-        self.array, self.weight, self._arrays = array, weight, moments
-        self._moments = tuple(torch.from_numpy(moment).to(weight.device) for moment in moments)
-        self._optimizer, self._decay = optimizer, decay
-        self._every = np.ones(len(array), np.uint8)
-
-    def finish(self) -> float:
-        """Add the penalty to the gradient; return the square of its length."""
-        if self.weight.grad is None:
-            self.weight.grad = torch.zeros_like(self.weight)
-        if self.weight.device.type == "cpu":
-            return _penalise(self.weight.grad.numpy(), self.weight.detach().numpy(), self._decay)
-        if self._decay:
-            self.weight.grad.add_(self.weight, alpha=self._decay)
-        return float(self.weight.grad.square().sum(dtype=torch.float64))
-
-    def step(self, rate: float, step: int, shrink: float, threads: int) -> None:
-        """Move the whole weight by `shrink` times its gradient, and forget it."""
-        gradient, weight = self.weight.grad, self.weight
-        assert gradient is not None
-        if weight.device.type == "cpu":
-            values, slopes = weight.detach().numpy(), gradient.numpy()
-            size = -(-len(values) // threads)
-
-            def move(part: int) -> None:
-                move_rows(
-                    min(part * size, len(values)), min((part + 1) * size, len(values)),
-                    self._optimizer.code, self._optimizer.parameters, rate, step, shrink,
-                    0.0, values, slopes, self._every, *self._arrays,
-                )  # fmt: skip
-
-            map_tasks(move, threads, threads)
-        else:
-            moved = shrink * gradient
-            move_table(self._optimizer, weight.data, self._moments, None, moved, rate, step)
-        weight.grad = None
-
-    def give_back(self) -> None:
-        """Write weight and moments into the arrays of the state."""
-        if self.weight.device.type != "cpu":
-            self.array[...] = self.weight.detach().cpu().numpy()
-            for array, tensor in zip(self._arrays, self._moments, strict=True):
-                array[...] = tensor.cpu().numpy()
-
-
-@kernel_fast
-def _penalise(gradient: Matrix, values: Matrix, decay: float) -> float:
-    """Add `decay` times the values to the gradient; return the square of its length."""
-    total, decay32 = 0.0, np.float32(decay)
-    for row in range(values.shape[0]):
-        squares = np.float32(0.0)
-        for f in range(values.shape[1]):
-            gradient[row, f] += decay32 * values[row, f]
-            squares += gradient[row, f] * gradient[row, f]
-        total += np.float64(squares)
-    return total
+def _gradient(leaf: torch.Tensor) -> torch.Tensor:
+    """Return the gradient of a leaf."""
+    assert leaf.grad is not None
+    return leaf.grad
 
 
 def tower_vectors(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import normalize
 
 from recneg.training.optimizers import Optimizer
-from recneg.training.tables import SMALLEST_NORM, Matrix, Table
+from recneg.training.tables import EVERY, SMALLEST_NORM, Matrix, Table
 from recneg.training.torch_optimizers import move_table
 
 __all__ = ["DeviceWeights", "HostWeights"]
@@ -25,12 +25,19 @@ class HostWeights:
         Of the optimiser; changed in place.
     cosine : bool, default False
         Whether the rows are used divided by their norms; gradients are by those then.
+    gradients_by : {"scored", "both"}
+        Whether rows have gradients beside these, by what they are before the division.
+    beside : int, default 0
+        With cosines: columns of `scored` after those of the rows, at first zeros, of whoever fills
+        them.
     threads : int
         Lanes.
 
     Attributes
     ----------
-    scored : torch.Tensor of float32, shape (num_rows, columns)
+    values : torch.Tensor of float32, shape (num_rows, columns)
+        The rows.
+    scored : torch.Tensor of float32, shape (num_rows, columns + beside)
         The rows as they are used.
     gradient : torch.Tensor of float32, of that shape
         By them.
@@ -42,9 +49,15 @@ class HostWeights:
         moments: tuple[Matrix, ...],
         *,
         cosine: bool = False,
+        gradients_by: str = "scored",
+        beside: int = 0,
         threads: int = 1,
     ) -> None:
-        self.table = Table(values, moments, cosine=cosine, threads=threads)
+        self.table = Table(
+            values, moments, cosine=cosine, gradients_by=gradients_by, beside=beside,
+            threads=threads,
+        )  # fmt: skip
+        self.values = torch.from_numpy(values)
         self.scored = torch.from_numpy(self.table.scored)
         self.gradient = torch.from_numpy(self.table.gradients[0])
 
@@ -56,15 +69,22 @@ class HostWeights:
         """Add gradients by rows, which may repeat."""
         self.table.add_rows(rows, np.ascontiguousarray(gradient.numpy()))
 
+    def add_by_rows(self, rows: NDArray[np.int32], gradient: torch.Tensor) -> None:
+        """Add gradients by rows before the division by norms; rows may repeat."""
+        self.table.add_by_rows(rows, np.ascontiguousarray(gradient.numpy()))
+
     def add(self, rows: NDArray[np.int32] | None, gradient: torch.Tensor | None = None) -> None:
         """Add a gradient by the whole table, nonzero in `rows` alone; None for any row."""
         if gradient is not None:
             self.gradient += gradient
         self.table.touched[0, slice(None) if rows is None else rows] = 1
 
-    def finish(self, optimizer: Optimizer, scale: float) -> float:
-        """Multiply the gradient by `scale`; return its squared length."""
-        return self.table.finish(optimizer, (0.0, "rows"), scale)
+    def finish(self, optimizer: Optimizer, scale: float, decay: float = 0.0) -> float:
+        """Multiply the gradient by `scale`, add `decay` times all rows; return its squared length.
+
+        `gradient` is whole then but for columns beside the rows, which are sums as added.
+        """
+        return self.table.finish(optimizer, (decay, EVERY), scale)
 
     def step(self, optimizer: Optimizer, rate: float, step: int, shrink: float) -> None:
         """Move the weights by `shrink` times the gradient, and clear it."""
@@ -84,24 +104,36 @@ class DeviceWeights:
         device: torch.device,
         *,
         cosine: bool = False,
+        gradients_by: str = "scored",
+        beside: int = 0,
     ) -> None:
         self._arrays, self._cosine = (values, *moments), cosine
-        self._values, *rest = (torch.from_numpy(array).to(device) for array in self._arrays)
+        self.values, *rest = (torch.from_numpy(array).to(device) for array in self._arrays)
         self._moments = tuple(rest)
-        self.scored = self._values
+        self.scored = self.values
+        if cosine:
+            self.scored = torch.zeros((len(values), values.shape[1] + beside), device=device)
         self.renew()
-        self.gradient = torch.zeros_like(self._values)
+        self.gradient = torch.zeros_like(self.scored)
+        self._by_rows = torch.zeros_like(self.values) if gradients_by == "both" else None
         self._touched = torch.zeros(len(values), dtype=torch.bool, device=device)
 
     def renew(self) -> None:
         """Make `scored` anew of the rows."""
         if self._cosine:
-            self.scored = normalize(self._values, eps=SMALLEST_NORM)
+            self.scored[:, : self.values.shape[1]] = normalize(self.values, eps=SMALLEST_NORM)
 
     def add_rows(self, rows: NDArray[np.int32], gradient: torch.Tensor) -> None:
         """Add gradients by rows, which may repeat."""
         where = torch.from_numpy(rows).to(self.scored.device).long()
         self.gradient.index_add_(0, where, gradient)
+        self._touched[where] = True
+
+    def add_by_rows(self, rows: NDArray[np.int32], gradient: torch.Tensor) -> None:
+        """Add gradients by rows before the division by norms; rows may repeat."""
+        assert self._by_rows is not None
+        where = torch.from_numpy(rows).to(self.scored.device).long()
+        self._by_rows.index_add_(0, where, gradient)
         self._touched[where] = True
 
     def add(self, rows: NDArray[np.int32] | None, gradient: torch.Tensor | None = None) -> None:
@@ -113,27 +145,39 @@ class DeviceWeights:
         else:
             self._touched[torch.from_numpy(rows).to(self.scored.device).long()] = True
 
-    def finish(self, optimizer: Optimizer, scale: float) -> float:
-        """Multiply the gradient by `scale`; return its squared length."""
-        self.gradient *= scale
+    def finish(self, optimizer: Optimizer, scale: float, decay: float = 0.0) -> float:
+        """Multiply the gradient by `scale`, add `decay` times all rows; return its squared length.
+
+        `gradient` is whole then but for columns beside the rows, which are sums as added.
+        """
+        columns = self.values.shape[1]
+        slopes = scale * self.gradient[:, :columns]
         if self._cosine:
-            along = (self.gradient * self.scored).sum(1, keepdim=True)
-            norms = self._values.norm(dim=1, keepdim=True).clamp(min=SMALLEST_NORM)
-            self.gradient -= along * self.scored
-            self.gradient /= norms
-        return float(self.gradient.square().sum(dtype=torch.float64))
+            scored = self.scored[:, :columns]
+            slopes -= (slopes * scored).sum(1, keepdim=True) * scored
+            slopes /= self.values.norm(dim=1, keepdim=True).clamp(min=SMALLEST_NORM)
+        if self._by_rows is not None:
+            slopes += scale * self._by_rows
+        if decay:
+            slopes += decay * self.values
+            self._touched[:] = True
+        self.gradient[:, :columns] = slopes
+        return float(slopes.square().sum(dtype=torch.float64))
 
     def step(self, optimizer: Optimizer, rate: float, step: int, shrink: float) -> None:
         """Move the weights by `shrink` times the gradient, and clear it."""
         rows = None if optimizer.dense else self._touched.nonzero().flatten()
-        slopes = shrink * (self.gradient if rows is None else self.gradient[rows])
-        move_table(optimizer, self._values, self._moments, rows, slopes, rate, step)
+        slopes = shrink * self.gradient[:, : self.values.shape[1]]
+        slopes = slopes if rows is None else slopes[rows]
+        move_table(optimizer, self.values, self._moments, rows, slopes, rate, step)
         self.renew()
         self.gradient.zero_()
+        if self._by_rows is not None:
+            self._by_rows.zero_()
         self._touched.zero_()
 
     def give_back(self) -> None:
         """Write weights and moments into the arrays of the state."""
-        tensors = (self._values, *self._moments)
+        tensors = (self.values, *self._moments)
         for array, tensor in zip(self._arrays, tensors, strict=True):
             array[...] = tensor.cpu().numpy()

@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,15 +27,16 @@ from recneg.mining import Miner, hardest
 from recneg.models import SimpleXTower
 from recneg.samplers import Adaptive, Softmax, Uniform
 from recneg.splits import carve_validation
-from recneg.training import Adam, MatrixFactorization, tower_engine
-from recneg.training.fused_head import fused_loss
+from recneg.training import SGD, Adam, MatrixFactorization, tower_engine
 from recneg.training.histories import capped, histories
 from recneg.training.presets import PRESETS, preset
-from recneg.training.scoring import BATCH, PAIR, Batch
+from recneg.training.scoring import BATCH, PAIR, Batch, score_batch
 from recneg.training.simplex import SimpleX
 from recneg.training.streams import INIT, NEGATIVES, ORDER
+from recneg.training.tables import Table
 from recneg.training.torch_scoring import DeviceBatch, batch_losses
 from recneg.training.unit_rows import unit_rows_of
+from recneg.training.weights import DeviceWeights
 
 torch.set_num_threads(1)
 
@@ -100,6 +102,13 @@ def vector_by_hand(
 RAGGED = {0: [1, 4, 5], 3: [2], 1: [], 4: [0, 1, 2, 3, 4, 5]}
 
 
+def places_of(parts: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return items, slots and offsets of histories, as a tower takes them."""
+    items, slots = np.unique(np.concatenate(parts).astype(int), return_inverse=True)
+    offsets = np.cumsum([0, *(len(part) for part in parts)])
+    return tuple(torch.from_numpy(each) for each in (items, slots, offsets))
+
+
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
 def test_the_tower_is_a_loop_over_users(aggregation: str, shared: bool) -> None:
@@ -107,12 +116,7 @@ def test_the_tower_is_a_loop_over_users(aggregation: str, shared: bool) -> None:
     tower = SimpleXTower(weights, 0.3, aggregation)
     users = [*RAGGED, 0]
     parts = [RAGGED[user] for user in users]
-    owners = np.repeat(np.arange(len(users)), [len(part) for part in parts])
-    found = tower(
-        torch.tensor(users),
-        torch.tensor(np.concatenate(parts).astype(int)),
-        torch.from_numpy(owners),
-    )
+    found = tower(torch.tensor(users), *places_of(parts))
     arrays = {name: weight.numpy() for name, weight in weights.items()}
     for row, (user, part) in enumerate(zip(users, parts, strict=True)):
         expected = vector_by_hand(arrays, user, part, 0.3, aggregation)
@@ -122,15 +126,12 @@ def test_the_tower_is_a_loop_over_users(aggregation: str, shared: bool) -> None:
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
 def test_gradients_of_the_tower_are_finite_differences(aggregation: str) -> None:
     weights = some_weights(aggregation)
-    users = torch.tensor(list(RAGGED))
-    parts = list(RAGGED.values())
-    history = torch.tensor(np.concatenate(parts).astype(int))
-    owners = torch.tensor(np.repeat(np.arange(4), [len(part) for part in parts]))
+    users, places = torch.tensor(list(RAGGED)), places_of(list(RAGGED.values()))
 
     def run(*values: torch.Tensor) -> torch.Tensor:
         tower = SimpleXTower(weights, 0.3, aggregation)
         tower.weights = dict(zip(weights, values, strict=True))
-        return tower(users, history, owners)
+        return tower(users, *places)
 
     leaves = [weight.clone().requires_grad_() for weight in weights.values()]
     assert torch.autograd.gradcheck(run, leaves)
@@ -139,18 +140,22 @@ def test_gradients_of_the_tower_are_finite_differences(aggregation: str) -> None
 def test_large_logits_do_not_overflow() -> None:
     weights = {name: 300 * weight for name, weight in some_weights("user_attention").items()}
     tower = SimpleXTower(weights, 0.3, "user_attention")
-    found = tower(torch.tensor([0]), torch.tensor([1, 4]), torch.tensor([0, 0]))
+    found = tower(torch.tensor([0]), *places_of([[1, 4]]))
     assert torch.isfinite(found).all()
 
 
 def test_histories_lack_their_targets() -> None:
     data = Interactions.from_arrays([0, 0, 0, 2], [3, 1, 4, 1], num_users=3, num_items=5)
-    items, owners = histories(data, np.array([2, 0, 0, 1]), np.array([1, 3, 4, 0], np.int32))
-    assert items.tolist() == [1, 4, 1, 3]
-    assert owners.tolist() == [1, 1, 2, 2]
-    items, owners = histories(data, np.array([2, 0]))
-    assert items.tolist() == [1, 1, 3, 4]
-    assert owners.tolist() == [0, 1, 1, 1]
+    users, targets = np.array([2, 0, 0, 1]), np.array([1, 3, 4, 0], np.int32)
+    items, slots, offsets = histories(data, users, targets)
+    assert items[slots].tolist() == [1, 4, 1, 3]
+    assert offsets.tolist() == [0, 0, 2, 4, 4]
+    assert items.tolist() == [1, 4, 3]
+    items, slots, offsets = histories(data, np.array([2, 0]))
+    assert items[slots].tolist() == [1, 1, 3, 4]
+    assert offsets.tolist() == [0, 1, 4]
+    items, slots, offsets = histories(data, np.array([1]))
+    assert (items.size, slots.size, offsets.tolist()) == (0, 0, [0, 0])
 
 
 def test_long_histories_are_cut_to_the_latest_or_to_random_ones() -> None:
@@ -188,29 +193,33 @@ def some_batch(whose: int, *, groups: int = 9, n: int = 8, items: int = 14, seed
 @pytest.mark.parametrize(
     "loss", [CosineContrastiveLoss(0.2, 5.0), SampledSoftmaxLoss(0.3), BPRLoss("sum")]
 )
-def test_the_fused_head_is_plain_torch(loss: Any, whose: int, threads: int) -> None:
+def test_fused_scores_are_those_of_plain_torch(loss: Any, whose: int, threads: int) -> None:
+    """Cosines with a column beside them, as an item's bias is."""
     batch, rng = some_batch(whose), np.random.default_rng(2)
-    start = [torch.from_numpy(rng.normal(size=(rows, 5)).astype(np.float32)) for rows in (9, 14)]
-    results = []
-    for fused in (True, False):
-        leaves = [each.clone().requires_grad_() for each in start]
-        vectors, factors = (normalize(each) for each in leaves)
-        if fused:
-            total, sums = fused_loss(loss, batch, vectors, factors, threads)
-        else:
-            losses, sums = batch_losses(loss, DeviceBatch.of(batch, "cpu"), vectors, factors)
-            total = losses.sum()
-        (0.3 * total).backward()
-        results.append((total.item(), sums, *(leaf.grad.numpy() for leaf in leaves)))
-    (one, sums, *gradients), (other, plain_sums, *plain) = results
-    assert one == pytest.approx(other, rel=1e-5)
+    vectors, values, biases = (
+        rng.normal(size=shape).astype(np.float32) for shape in ((9, 6), (14, 5), (14, 1))
+    )
+    leaves = [torch.from_numpy(each.copy()).requires_grad_() for each in (vectors, values, biases)]
+    scored = torch.cat((normalize(leaves[1]), leaves[2]), 1)
+    losses, plain = batch_losses(loss, DeviceBatch.of(batch, "cpu"), leaves[0], scored)
+    (0.3 * losses.sum()).backward()
+
+    table = Table(values, SGD(1.0).moments(14, 5), cosine=True, beside=1, threads=threads)
+    table.scored[:, 5:] = biases
+    by_vector = np.zeros_like(vectors)
+    found = score_batch(loss, batch, vectors, table, by_vector)
+    table.finish(SGD(1.0), (0.0, "rows"), 0.3)
+    by_item = table.gradients[0]
+    assert found.loss == pytest.approx(plain.loss, rel=1e-5)
     assert (
-        sums.pairs
-        == plain_sums.pairs
+        found.pairs
+        == plain.pairs
         == batch.negatives.size * (9 if whose == BATCH else 1) - (9 if whose == PAIR else 0)
     )
-    assert sums.skipped == plain_sums.skipped
-    for a, b in zip(gradients, plain, strict=True):
+    assert found.skipped == plain.skipped
+    ours = (0.3 * by_vector, by_item[:, :5], 0.3 * by_item[:, 5:])
+    for a, leaf in zip(ours, leaves, strict=True):
+        b = leaf.grad.numpy()
         assert np.abs(b).max() > 0.1
         assert np.allclose(a, b, atol=1e-5)
 
@@ -318,16 +327,35 @@ def test_both_engines_agree(options: dict[str, Any]) -> None:
     )
 
 
+class ElsewhereWeights(DeviceWeights):
+    """What an engine on another device has for weights, on the CPU."""
+
+    def __init__(self, *arrays: Any, threads: int, **how: Any) -> None:
+        super().__init__(*arrays, torch.device("cpu"), **how)
+        self.table = SimpleNamespace()
+
+
+@pytest.mark.parametrize("options", [{}, {"item_bias": True}, {"shared_history": False}], ids=str)
+def test_other_devices_train_alike(options: dict[str, Any], monkeypatch) -> None:
+    here = fitted(**options, engine="torch")
+    monkeypatch.setattr(tower_engine, "HostWeights", ElsewhereWeights)
+    there = fitted(**options, engine="torch")
+    assert np.allclose(here.user_factors, there.user_factors, atol=1e-4)
+    assert np.allclose(here.item_factors, there.item_factors, atol=1e-4)
+
+
 def test_the_target_is_never_in_the_history_that_predicts_it(monkeypatch) -> None:
     met = []
 
     def spy(data, users, targets=None):
-        items, owners = histories(data, users, targets)
+        items, slots, offsets = histories(data, users, targets)
         if targets is not None:
+            owners = np.repeat(np.arange(len(users)), np.diff(offsets))
             met.extend(
-                zip(users[owners].tolist(), items.tolist(), targets[owners].tolist(), strict=True)
-            )
-        return items, owners
+                zip(users[owners].tolist(), items[slots].tolist(), targets[owners].tolist(),
+                    strict=True)
+            )  # fmt: skip
+        return items, slots, offsets
 
     monkeypatch.setattr(tower_engine, "histories", spy)
     fitted(epochs=1)

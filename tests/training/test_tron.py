@@ -29,11 +29,10 @@ from recneg.models import Packing
 from recneg.samplers import Popularity, Uniform
 from recneg.sequence_splits import carve_newest
 from recneg.sequences import Sequences
-from recneg.training import SGD, TRON, Adagrad, Adam, Optimizer
+from recneg.training import TRON, Adam
 from recneg.training.sequence_engine import bind
 from recneg.training.streams import INIT
 from recneg.training.torch_events import event_losses
-from recneg.training.weights import DeviceWeights, HostWeights
 
 torch.set_num_threads(1)
 
@@ -176,36 +175,6 @@ def test_lazy_adam_moves_the_rows_of_a_batch_alone() -> None:
         moved = (model.fit(data, show_progress=False)._weights()[1] != start).any(axis=1)
         assert moved[[0, 1, 2, 3]].all()
         assert 4 <= moved.sum() <= 6
-
-
-@pytest.mark.parametrize("cosine", [False, True])
-@pytest.mark.parametrize("optimizer", [Adam(0.1), Adam(0.1, lazy=True), SGD(0.5), Adagrad(0.1)])
-def test_weights_of_devices_move_as_those_of_arrays(optimizer: Optimizer, cosine: bool) -> None:
-    start = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
-    ends = []
-    for kind in (HostWeights, partial(DeviceWeights, device=torch.device("cpu"))):
-        values = start.copy()
-        weights = kind(values, optimizer.moments(9, 4), cosine=cosine)
-        squares = []
-        for step in (1, 2):
-            noise = np.random.default_rng(step)
-            rows = noise.integers(0, 5, 7).astype(np.int32)
-            slopes = torch.from_numpy(noise.normal(size=(7, 4)).astype(np.float32))
-            weights.add_rows(rows, slopes)
-            dense = torch.zeros(9, 4)
-            dense[6] = 1.0
-            weights.add(np.array([6], np.int32), dense)
-            squares.append(weights.finish(optimizer, 0.5))
-            weights.step(optimizer, 0.1, step, 0.9)
-        weights.give_back()
-        ends.append((values, squares))
-        norms = np.linalg.norm(values, axis=1, keepdims=True) if cosine else 1.0
-        assert np.allclose(weights.scored.numpy(), values / norms, atol=1e-5)
-    assert np.allclose(ends[0][0], ends[1][0], atol=1e-5)
-    assert ends[0][1] == pytest.approx(ends[1][1], rel=1e-5)
-    idle = (ends[0][0] == start).all(axis=1)
-    assert idle[[5, 7, 8]].all()
-    assert not idle[6]
 
 
 @pytest.mark.parametrize("loss", [SampledSoftmaxLoss(), BPRMaxLoss(0.1), LogisticLoss()], ids=repr)

@@ -1,0 +1,79 @@
+"""Means over ragged histories: the kernels against torch alone, and gradients of both."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recneg.models import pooling
+from recneg.models.pooling import attended, averaged
+
+torch.set_num_threads(1)
+
+Case = tuple[list[torch.Tensor], torch.Tensor, torch.Tensor]
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Queries, keys and rows; slots; offsets: with empty histories and repeats."""
+    lengths = draw(st.lists(st.integers(0, 4), min_size=1, max_size=5))
+    num_rows, d = draw(st.integers(1, 4)), draw(st.integers(1, 3))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    slots = torch.from_numpy(rng.integers(0, num_rows, sum(lengths)))
+    shapes = ((len(lengths), d), (num_rows, d), (num_rows, d))
+    tables = [torch.from_numpy(3 * rng.normal(size=shape)) for shape in shapes]
+    return tables, slots, torch.from_numpy(np.cumsum([0, *lengths]))
+
+
+def by_torch(tables: list[torch.Tensor], slots: torch.Tensor, offsets: torch.Tensor) -> Any:
+    """One history at a time."""
+    queries, keys, rows = tables
+    means, attentions = [], []
+    for query, first, last in zip(queries, offsets[:-1], offsets[1:], strict=True):
+        part = slots[first:last]
+        shares = (keys[part] @ query).softmax(0)
+        means.append(rows[part].mean(0, keepdim=True) if len(part) else 0 * rows[:1])
+        attentions.append(shares[None] @ rows[part] if len(part) else 0 * rows[:1])
+    return torch.cat(means), torch.cat(attentions)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@given(case=cases())
+def test_means_and_their_gradients_are_those_of_torch(dtype: torch.dtype, case: Case) -> None:
+    tables, slots, offsets = case
+    found, expected = [], []
+    for results, function in ((found, None), (expected, by_torch)):
+        leaves = [table.to(dtype).requires_grad_() for table in map(torch.clone, tables)]
+        if function is None:
+            pair = averaged(leaves[2], slots, offsets), attended(*leaves, slots, offsets)
+        else:
+            pair = function(leaves, slots, offsets)
+        for out in pair:
+            results.append(out.detach().numpy())
+            (out * torch.arange(1, 1 + out.shape[1])).square().sum().backward()
+            for leaf in leaves:
+                results.append(np.zeros(1) if leaf.grad is None else leaf.grad.numpy().copy())
+    scale = max(np.abs(b).max(initial=1) for b in expected)  # gradients may cancel
+    for a, b in zip(found, expected, strict=True):
+        assert np.allclose(a, b, atol=scale * (1e-5 if dtype == torch.float32 else 1e-12))
+
+
+@given(case=cases())
+def test_what_other_devices_run_is_the_same(case: Case) -> None:
+    tables, slots, offsets = case
+    queries, keys, rows = tables
+    averages, attention = averaged(rows, slots, offsets), attended(*tables, slots, offsets)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pooling, "_compiled_for", lambda _: False)
+        assert torch.allclose(averages, averaged(rows, slots, offsets), atol=1e-12)
+        assert torch.allclose(attention, attended(queries, keys, rows, slots, offsets), atol=1e-12)
+
+
+def test_large_logits_do_not_overflow() -> None:
+    table = torch.tensor([[300.0], [-300.0], [299.0]])
+    places = torch.tensor([0, 1, 2, 2]), torch.tensor([0, 2, 4])
+    found = attended(torch.tensor([[10.0], [-10.0]]), table, table, *places)
+    assert found.flatten().tolist() == [300.0, 299.0]
