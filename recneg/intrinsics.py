@@ -46,17 +46,17 @@ def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
 
 
 def _count_in_window(
-    typing_context: Any, held: Any, start: Any, first: Any, end: Any, value: Any, slope: Any
+    typing_context: Any, held: Any, start: Any, first: Any, end: Any, rank: Any
 ) -> Any:
-    """Return how many of `WINDOW` places of a sorted row have at most `value`.
+    """Return how many of `WINDOW` places of a sorted row have at most `rank` others before them.
 
     The places are ``first .. first + WINDOW - 1`` of the row, ``held[start ...]`` in memory, all of
-    which must be there. Place p counts if ``held - slope * p <= value``; places below 0 count,
-    those from `end` on do not. `held` is a contiguous array of int32; the last four are int32.
+    which must be there. Place p counts if ``held - p <= rank``; places below 0 count, those from
+    `end` on do not. `held` is a contiguous array of int32; the last three are int32.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array, start_, first_, end_, value_, slope_ = arguments
+        array, start_, first_, end_, rank_ = arguments
         at = _address(context, builder, signature.args[0], array, start_)
         numbers = builder.load(builder.bitcast(at, _LANES.as_pointer()), align=4)
 
@@ -66,8 +66,8 @@ def _count_in_window(
             return builder.shuffle_vector(one, undefined, ir.Constant(_LANES, [0] * WINDOW))
 
         places = builder.add(everywhere(first_), ir.Constant(_LANES, list(range(WINDOW))))
-        numbers = builder.sub(numbers, builder.mul(places, everywhere(slope_)))
-        low = builder.icmp_signed("<=", numbers, everywhere(value_))
+        others = builder.sub(numbers, places)
+        low = builder.icmp_signed("<=", others, everywhere(rank_))
         inside = builder.icmp_signed("<", places, everywhere(end_))
         before = builder.icmp_signed("<", places, ir.Constant(_LANES, [0] * WINDOW))
         counted = builder.or_(before, builder.and_(inside, low))
@@ -76,7 +76,7 @@ def _count_in_window(
 
     contiguous = types.Array(types.int32, 1, "C")
     number = types.int32
-    return number(contiguous, start, number, number, number, number), generate
+    return number(contiguous, start, number, number, number), generate
 
 
 prefetch: Any = intrinsic(_prefetch)

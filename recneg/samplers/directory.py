@@ -1,7 +1,7 @@
 """A directory of each user's excluded items: where to look, without a search through all of them.
 
 Draws of users in random order wait for memory: a bisection of a history takes several steps to
-lines that no cache has, one after the other. A directory cuts what is searched, ranks or items,
+lines that no cache has, one after the other. A directory cuts the ranks among a user's other items
 into buckets of equal width and states how many excluded items lie before each. So a draw reads one
 entry of the directory and one place of the history, both asked for beforehand.
 """
@@ -44,7 +44,7 @@ NO_DIRECTORY = Directory(np.empty(0, np.int32), np.empty(0, np.uint8))
 
 
 def directory_of(
-    num_items: int, indptr: NDArray[np.int64], indices: NDArray[np.int32], by_rank: bool
+    num_items: int, indptr: NDArray[np.int64], indices: NDArray[np.int32]
 ) -> Directory:
     """Return the directory of sorted excluded items.
 
@@ -53,14 +53,12 @@ def directory_of(
     num_items : int
     indptr, indices
         Excluded items of each user, sorted.
-    by_rank : bool
-        Whether buckets are of ranks among the items that are not excluded, or of items.
     """
     num_users = len(indptr) - 1
     before = np.empty(len(indices) // 2 + 2 * num_users, np.int32)
     shifts = np.empty(num_users, np.uint8)
     map_blocks(
-        lambda start, stop: _fill(num_items, indptr, indices, by_rank, start, stop, before, shifts),
+        lambda start, stop: _fill(num_items, indptr, indices, start, stop, before, shifts),
         num_users,
         USERS_AT_ONCE,
     )
@@ -72,7 +70,6 @@ def _fill(
     num_items: int,
     indptr: NDArray[np.int64],
     indices: NDArray[np.int32],
-    by_rank: bool,
     first: int,
     last: int,
     before: NDArray[np.int32],
@@ -80,14 +77,14 @@ def _fill(
 ) -> None:
     for user in range(first, last):
         begin, size = indptr[user], indptr[user + 1] - indptr[user]
-        width = num_items - size if by_rank else np.int64(num_items)
+        width = num_items - size
         shift, start = 0, (begin >> 1) + 2 * user
         while (width >> shift) > (size >> 1):
             shift += 1
         shifts[user] = shift
         buckets, bucket = ((width - 1) >> shift) + 1 if width > 0 else 1, 0
         for j in range(size):
-            value = indices[begin + j] - j if by_rank else indices[begin + j]
+            value = indices[begin + j] - j
             while bucket <= min(value >> shift, buckets):
                 before[start + bucket] = j
                 bucket += 1
@@ -102,25 +99,24 @@ def count_excluded(
     indices: NDArray[np.int32],
     before: NDArray[np.int32],
     shifts: NDArray[np.uint8],
-    by_rank: bool,
     users: NDArray[np.int64],
     counts: NDArray[np.int64],
     num_slots: int,
-    values: NDArray[np.int32],
+    ranks: NDArray[np.int32],
     places: NDArray[np.int32],
 ) -> None:
-    """Fill `places` with the numbers of excluded items that have at most each value.
+    """Fill `places` with the number of excluded items before the item of each rank.
 
-    By rank, an item's value is the number of items before it that are not excluded. `values` and
-    `places` have ``counts[g] * num_slots`` entries for ``users[g]``, one group after the other;
-    negative values get any place.
+    Ranks are among the items that are not excluded. `ranks` and `places` have
+    ``counts[g] * num_slots`` entries for ``users[g]``, one group after the other; negative ranks
+    get any place.
     """
-    index, slope = 0, np.int32(1 if by_rank else 0)
+    index = 0
     for group in range(users.size):
         user = U(users[U(group)])
         start, shift = (indptr[user] >> 1) + 2 * np.int64(user), shifts[user]
         for _ in range(counts[U(group)] * num_slots):
-            bucket = max(np.int64(values[U(index)]), np.int64(0)) >> shift
+            bucket = max(np.int64(ranks[U(index)]), np.int64(0)) >> shift
             places[U(index)] = np.int32(bucket)
             prefetch(before, U(start + bucket))
             index += 1
@@ -138,19 +134,17 @@ def count_excluded(
         user = U(users[U(group)])
         begin, start = indptr[user], (indptr[user] >> 1) + 2 * np.int64(user)
         for _ in range(counts[U(group)] * num_slots):
-            value, entry = values[U(index)], U(start + places[U(index)])
+            rank, entry = ranks[U(index)], U(start + places[U(index)])
             low, high = np.int64(before[entry]), np.int64(before[entry + U(1)])
             while high - low > WINDOW or (final < 0 and low < high):  # side by side, or no window
                 middle = (low + high) >> 1
-                if indices[U(begin + middle)] - middle * slope <= value:
+                if indices[U(begin + middle)] - middle <= rank:
                     low = middle + 1
                 else:
                     high = middle
             if final >= 0:
                 at = min(begin + low, final)
                 first = np.int32(at - begin)
-                low = np.int64(first) + count_in_window(
-                    indices, at, first, np.int32(high), value, slope
-                )
+                low = np.int64(first) + count_in_window(indices, at, first, np.int32(high), rank)
             places[U(index)] = np.int32(low)
             index += 1

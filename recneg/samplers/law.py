@@ -15,6 +15,7 @@ from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
 from recneg.jit import kernel
 from recneg.parallel import map_blocks
+from recneg.samplers.bloom import bloom_of
 from recneg.samplers.directory import NO_DIRECTORY, directory_of
 from recneg.samplers.weights import weight_table
 
@@ -46,7 +47,9 @@ class Law(NamedTuple):
         For users who have seen more than half of the weight: running units of the gaps between
         their excluded items, one entry an excluded item and one more.
     before, shifts : numpy.ndarray of int32 and uint8
-        The `Directory` of the excluded items: by rank for a uniform law, by item for others.
+        The `Directory` of the excluded items; uniform laws only.
+    bits : numpy.ndarray of uint64
+        Of the excluded items, as `find_hits` takes them; weighted laws only.
     """
 
     kind: int
@@ -62,6 +65,7 @@ class Law(NamedTuple):
     gaps: NDArray[np.int64]
     before: NDArray[np.int32]
     shifts: NDArray[np.uint8]
+    bits: NDArray[np.uint64]
 
 
 _NO_INT = np.empty(0, np.int64)
@@ -70,7 +74,7 @@ _NO_ALIAS = np.empty((0, 2), np.uint64)
 _NO_SHARE = np.empty(0, np.float64)
 NO_LAW = Law(
     UNIFORM, 0, _NO_INT, _NO_ITEM, _NO_ALIAS, _NO_INT, _NO_SHARE, _NO_SHARE, _NO_INT, _NO_INT,
-    _NO_INT, *NO_DIRECTORY,
+    _NO_INT, *NO_DIRECTORY, np.empty(0, np.uint64),
 )  # fmt: skip
 """Stands for a law that is not data where a kernel wants one; nothing can be drawn from it."""
 
@@ -101,17 +105,17 @@ def weighted_law(interactions: Interactions, weights: ArrayLike, exclude: bool) 
 def excluding(law: Law, interactions: Interactions) -> Law:
     """Return the law conditional on nothing that is in `interactions`, and only on that."""
     indptr, indices = interactions.indptr, interactions.indices
-    ranked = law.kind == UNIFORM
-    where = directory_of(interactions.num_items, indptr, indices, ranked)
-    law = law._replace(indptr=indptr, indices=indices, **where._asdict())
+    law = law._replace(indptr=indptr, indices=indices)
     with np.errstate(divide="ignore"):
-        if ranked:
+        if law.kind == UNIFORM:
             most = int(interactions.user_counts().max(initial=0))
+            where = directory_of(interactions.num_items, indptr, indices)
             left = np.log(law.num_items - np.arange(most + 1.0))
-            return law._replace(log_left=left)
+            return law._replace(log_left=left, **where._asdict())
         residual, gap_start, gaps = _user_masses(law.prefix, indptr, indices)
         left = np.log(residual / float(law.prefix[-1]))
-    return law._replace(log_left=left, residual=residual, gap_start=gap_start, gaps=gaps)
+    bits = bloom_of(indptr, indices)
+    return law._replace(log_left=left, residual=residual, gap_start=gap_start, gaps=gaps, bits=bits)
 
 
 def _user_masses(

@@ -45,8 +45,7 @@ def draw_uniform(
         if law.indices.size > 0:
             places = np.empty(size, np.int32)
             count_excluded(
-                law.indptr, law.indices, law.before, law.shifts, True, of, many, num_slots, part,
-                places,
+                law.indptr, law.indices, law.before, law.shifts, of, many, num_slots, part, places
             )  # fmt: skip
             shift_ranks(places, part)
         group, start = last, start + size

@@ -1,7 +1,7 @@
 """Kernels for weighted laws: alias draws, and again those that hit what a user has seen.
 
 What hits is drawn again in rounds, all hits of a block together: random words, alias draws and the
-search for what is excluded then run as fast as in the first round. After `MAX_TRIES` attempts the
+look at what is excluded then run as fast as in the first round. After `MAX_TRIES` attempts the
 exact conditional law is drawn from, so that every draw ends, whatever the user has seen.
 """
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from recneg.jit import inlined, kernel
 from recneg.keys import bounded, bounded_wide, fill_words, rejected, word, words_at
-from recneg.samplers.directory import count_excluded
+from recneg.samplers.bloom import find_hits
 from recneg.samplers.groups import block_of_groups
 from recneg.samplers.law import Law
 
@@ -45,17 +45,11 @@ def draw_weighted(
     start: Any = 0
     while group < users.size:
         last, size = block_of_groups(group, counts, num_slots)
-        words, places = np.empty(size, np.uint64), np.empty(size, np.int32)
-        part, of, rows = out[start : start + size], users[group:last], first_rows[group:last]
-        many = counts[group:last]
+        words, part = np.empty(size, np.uint64), out[start : start + size]
+        of, rows, many = users[group:last], first_rows[group:last], counts[group:last]
         fill_words(k0, k1, rows, many, num_slots, words)
         first_items(law, words, part)
-        if law.indices.size > 0:
-            count_excluded(
-                law.indptr, law.indices, law.before, law.shifts, False, of, many, num_slots, part,
-                places,
-            )  # fmt: skip
-        redraw_excluded(law, k0, k1, of, rows, many, num_slots, places, part)
+        redraw_excluded(law, k0, k1, of, rows, many, num_slots, part)
         group, start = last, start + size
 
 
@@ -65,9 +59,9 @@ def first_items(law: Law, words: NDArray[np.uint64], out: NDArray[np.int32]) -> 
     num_items, alias = law.num_items, law.alias
     for index in range(out.size):
         item, fraction = bounded(words[U(index)], num_items)
-        if fraction >= alias[U(item), U(0)]:
-            item = np.int64(alias[U(item), U(1)])
-        out[U(index)] = -1 if rejected(fraction, num_items) else item
+        other = np.int64(alias[U(item), U(1)])
+        kept = np.int64(fraction < alias[U(item), U(0)])  # a branch would often be mispredicted
+        out[U(index)] = -1 if rejected(fraction, num_items) else other + kept * (item - other)
 
 
 @kernel
@@ -79,15 +73,16 @@ def redraw_excluded(
     first_rows: NDArray[np.int64],
     counts: NDArray[np.int64],
     num_slots: int,
-    places: NDArray[np.int32],
     out: NDArray[np.int32],
 ) -> None:
-    """Draw again what hit an excluded item or is -1; -1 for users without any item.
-
-    `places`: from `count_excluded`, if the law excludes anything.
-    """
+    """Draw again what hit an excluded item or is -1; -1 for users without any item."""
     hits, owners = np.empty(out.size, np.int64), np.empty(out.size, np.int64)
-    found = find_hits(law, users, counts, num_slots, places, out, hits, owners)
+    if law.indices.size > 0:
+        found = find_hits(
+            law.bits, law.indptr, law.indices, users, counts, num_slots, out, hits, owners
+        )
+    else:
+        found = find_absent(counts, num_slots, out, hits, owners)
     if found == 0:
         return
     drawn_for, ones = np.empty(found, np.int64), np.ones(found, np.int64)
@@ -106,26 +101,25 @@ def redraw_excluded(
         slots[U(left)] = place % num_slots
         left += 1
     words, attempts = np.empty(left, np.uint64), np.ones(left, np.int64)
-    items, spots = np.empty(left, np.int32), np.empty(left, np.int32)
+    items, nth = np.empty(left, np.int32), np.empty(left, np.int64)
+    again = np.empty(left, np.int64)
     one: Any = np.int64(1)  # a literal would have a kernel compiled once more
     attempt: Any = one
     while law.indices.size > 0 and left > FEW_HITS and attempt < MAX_TRIES:
         words_at(k0, k1, rows[:left], slots[:left], attempts[:left], words[:left])
         first_items(law, words[:left], items[:left])
-        count_excluded(
-            law.indptr, law.indices, law.before, law.shifts, False, drawn_for[:left], ones[:left],
-            one, items[:left], spots[:left],
+        still = find_hits(
+            law.bits, law.indptr, law.indices, drawn_for[:left], ones[:left], one, items[:left],
+            again[:left], nth[:left],
         )  # fmt: skip
         attempt += 1
-        still = 0
         for hit in range(left):
             out[U(hits[U(hit)])] = items[U(hit)]
-            begin = law.indptr[U(drawn_for[U(hit)])]
-            again = is_hit(law.indices, begin, spots[U(hit)], items[U(hit)])
-            hits[U(still)], drawn_for[U(still)] = hits[U(hit)], drawn_for[U(hit)]
-            rows[U(still)], slots[U(still)] = rows[U(hit)], slots[U(hit)]
-            attempts[U(still)] = attempt
-            still += again
+        for hit in range(still):
+            old = again[U(hit)]
+            hits[U(hit)], drawn_for[U(hit)] = hits[U(old)], drawn_for[U(old)]
+            rows[U(hit)], slots[U(hit)] = rows[U(old)], slots[U(old)]
+            attempts[U(hit)] = attempt
         left = still
     for hit in range(left):
         begin, end, residual, gap = np.int64(0), np.int64(0), np.int64(0), np.int64(-1)
@@ -140,35 +134,22 @@ def redraw_excluded(
 
 
 @inlined
-def find_hits(
-    law: Law,
-    users: NDArray[np.int64],
+def find_absent(
     counts: NDArray[np.int64],
     num_slots: int,
-    places: NDArray[np.int32],
     out: NDArray[np.int32],
     hits: NDArray[np.int64],
     owners: NDArray[np.int64],
 ) -> Any:
-    """Note where `out` has an excluded item or -1, and the group of each; return their number."""
-    found, start, nowhere = 0, 0, law.indices.size == 0
-    for group in range(users.size):
-        begin = np.int64(0) if nowhere else law.indptr[U(users[U(group)])]
+    """Note where `out` has -1, and the group of each; return their number."""
+    found, start = 0, 0
+    for group in range(counts.size):
         stop = start + counts[U(group)] * num_slots
         for index in range(start, stop):
-            item = out[U(index)]
-            hit = item < 0 if nowhere else is_hit(law.indices, begin, places[U(index)], item)
-            hits[U(found)], owners[U(found)] = index, group  # in any case: no branch to mispredict
-            found += hit
+            hits[U(found)], owners[U(found)] = index, group
+            found += out[U(index)] < 0
         start = stop
     return found
-
-
-@inlined
-def is_hit(indices: Any, begin: Any, place: Any, item: Any) -> Any:
-    """Tell whether an item is -1 or the last of the first `place` excluded ones; no branch."""
-    before = min(begin + max(np.int64(place), np.int64(1)) - 1, np.int64(indices.size - 1))
-    return (item < 0) | ((place > 0) & (indices[U(before)] == item))
 
 
 @inlined

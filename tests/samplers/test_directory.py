@@ -22,61 +22,56 @@ def ragged(sets: list[set[int]]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     return indptr, np.array(items, np.int32)
 
 
-def counted(
-    n: int, sets: list[set[int]], by_rank: bool
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return what the directory counts and what a search does, for every value of every user."""
+def counted(n: int, sets: list[set[int]]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return what the directory counts and what a search does, for every rank of every user."""
     indptr, indices = ragged(sets)
-    directory = directory_of(n, indptr, indices, by_rank)
+    directory = directory_of(n, indptr, indices)
     assert directory.before.nbytes == 4 * (len(indices) // 2 + 2 * len(sets))
     found, wanted = [], []
     for user, items in enumerate(sets):
-        held = np.array(sorted(items), np.int64) - (np.arange(len(items)) if by_rank else 0)
-        values = np.arange(-1, n - len(items) if by_rank else n, dtype=np.int32)
-        places = np.empty(values.size, np.int32)
+        held = np.array(sorted(items), np.int64) - np.arange(len(items))
+        ranks = np.arange(-1, n - len(items), dtype=np.int32)
+        places = np.empty(ranks.size, np.int32)
         count_excluded(
-            indptr, indices, *directory, by_rank, np.array([user]), np.array([1]), values.size,
-            values, places,
-        )  # fmt: skip
+            indptr, indices, *directory, np.array([user]), np.array([1]), ranks.size, ranks, places
+        )
         found.append(places[1:])
-        wanted.append(np.searchsorted(held, values[1:], side="right"))
+        wanted.append(np.searchsorted(held, ranks[1:], side="right"))
     return np.concatenate(found), np.concatenate(wanted).astype(np.int32)
 
 
-@given(histories, st.booleans())
-def test_counts_are_those_of_a_search(history: tuple[int, list[set[int]]], by_rank: bool) -> None:
+@given(histories)
+def test_counts_are_those_of_a_search(history: tuple[int, list[set[int]]]) -> None:
     n, sets = history
     if any(sets):
-        found, wanted = counted(n, sets, by_rank)
+        found, wanted = counted(n, sets)
         np.testing.assert_array_equal(found, wanted)
 
 
-@pytest.mark.parametrize("by_rank", [False, True])
-def test_items_side_by_side(by_rank: bool) -> None:
+def test_items_side_by_side() -> None:
     """All that a user has seen may lie in one bucket of many."""
     sets = [set(range(400, 500)), {0}, set(range(9_000, 9_900)), set(range(9_999)), set()]
-    found, wanted = counted(10_000, sets, by_rank)
+    found, wanted = counted(10_000, sets)
     np.testing.assert_array_equal(found, wanted)
 
 
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), max_size=8), st.booleans())
-def test_groups_follow_one_another(groups: list[tuple[int, int]], by_rank: bool) -> None:
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), max_size=8))
+def test_groups_follow_one_another(groups: list[tuple[int, int]]) -> None:
     """Groups of any number of rows, also none, of any users, also twice."""
     sets = [set(range(0, 90, 3)), set(), {5, 6, 7}, set(range(40, 80)), {0, 99}]
     indptr, indices = ragged(sets)
     users, counts = np.array(groups, np.int64).reshape(-1, 2).T
     owners = np.repeat(users, counts * 2)
-    limits = np.array([100 - len(each) if by_rank else 100 for each in sets])
-    values = (np.arange(owners.size) * 7919 % limits[owners]).astype(np.int32)
-    places = np.empty(values.size, np.int32)
+    limits = np.array([100 - len(each) for each in sets])
+    ranks = (np.arange(owners.size) * 7919 % limits[owners]).astype(np.int32)
+    places = np.empty(ranks.size, np.int32)
     count_excluded(
-        indptr, indices, *directory_of(100, indptr, indices, by_rank), by_rank,
-        users.copy(), counts.copy(), 2, values, places,
+        indptr, indices, *directory_of(100, indptr, indices), users.copy(), counts.copy(), 2,
+        ranks, places,
     )  # fmt: skip
-    for owner, value, place in zip(owners, values, places, strict=True):
+    for owner, rank, place in zip(owners, ranks, places, strict=True):
         held = np.array(sorted(sets[owner]), np.int64)
-        held -= np.arange(held.size) if by_rank else 0
-        assert place == np.searchsorted(held, value, side="right")
+        assert place == np.searchsorted(held - np.arange(held.size), rank, side="right")
 
 
 @pytest.mark.parametrize("law", [Uniform, Popularity])
