@@ -102,22 +102,23 @@ def _looked_up(
     All bisections go step by step together, so that their reads do not wait for each other.
     """
     first, size = np.empty(hits.size, np.int64), np.empty(hits.size, np.int64)
-    longest: Any = np.int64(0)
+    wanted, longest, final = np.empty(hits.size, np.int32), np.int64(0), indices.size - 1
     for hit in range(hits.size):
         user = U(users[U(owners[U(hit)])])
         first[U(hit)] = indptr[user]
         size[U(hit)] = indptr[user + U(1)] - indptr[user]
+        wanted[U(hit)] = items[U(hits[U(hit)])]
         longest = max(longest, size[U(hit)])
     while longest > 1:
         longest -= longest >> 1
         for hit in range(hits.size):
             half = size[U(hit)] >> 1
-            probe = indices[U(first[U(hit)] + max(half - 1, 0))] if half > 0 else np.int32(0)
-            first[U(hit)] += half if probe < items[U(hits[U(hit)])] else 0
+            probe = indices[U(first[U(hit)] + half - 1)] if half > 0 else np.int32(0)
+            first[U(hit)] += half * np.int64(probe < wanted[U(hit)])  # a branch would mispredict
             size[U(hit)] -= half
     found = 0
     for hit in range(hits.size):
-        item, at = items[U(hits[U(hit)])], min(first[U(hit)], indices.size - 1)
+        item, at = wanted[U(hit)], min(first[U(hit)], final)
         excluded = (item < 0) | ((size[U(hit)] > 0) & (indices[U(at)] == item))
         hits[U(found)], owners[U(found)] = hits[U(hit)], owners[U(hit)]
         found += excluded

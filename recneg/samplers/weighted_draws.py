@@ -97,8 +97,8 @@ def redraw_excluded(
             out[U(hits[U(hit)])] = -1
             continue
         hits[U(left)], drawn_for[U(left)] = hits[U(hit)], user
-        rows[U(left)] = first_rows[U(group)] + place // num_slots
-        slots[U(left)] = place % num_slots
+        row = np.int64(U(place) // U(num_slots))
+        rows[U(left)], slots[U(left)] = first_rows[U(group)] + row, place - row * num_slots
         left += 1
     words, attempts = np.empty(left, np.uint64), np.ones(left, np.int64)
     items, nth = np.empty(left, np.int32), np.empty(left, np.int64)
