@@ -20,7 +20,7 @@ __all__ = ["Negatives", "Sampler", "TimedSampler"]
 
 ROW_LIMIT = 2**63 - 1
 
-LEAST_DRAWS, MOST_DRAWS = 1 << 12, 1 << 16
+LEAST_DRAWS, MOST_DRAWS = 1 << 13, 1 << 16
 """Draws that one task makes: enough to be worth handing over, few enough for scratch memory."""
 
 
