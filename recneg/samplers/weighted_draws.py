@@ -2,7 +2,7 @@
 
 What hits is drawn again in rounds, all hits of a block together: random words, alias draws and the
 look at what is excluded then run as fast as in the first round. After `MAX_TRIES` attempts the
-exact conditional law is drawn from, so that every draw ends, whatever the user has seen.
+conditional law itself is drawn from, so that every draw ends, whatever the user has seen.
 """
 
 from __future__ import annotations
@@ -22,9 +22,6 @@ __all__ = ["draw_weighted"]
 
 MAX_TRIES = 16
 """Attempts before a weighted law draws from its exact conditional law instead."""
-
-FEW_HITS = 8
-"""Hits up to which drawing one by one is faster than another round."""
 
 U = np.uint64  # indices of this type spare Numba's check for negative ones
 
@@ -77,12 +74,7 @@ def redraw_excluded(
 ) -> None:
     """Draw again what hit an excluded item or is -1; -1 for users without any item."""
     hits, owners = np.empty(out.size, np.int64), np.empty(out.size, np.int64)
-    if law.indices.size > 0:
-        found = find_hits(
-            law.bits, law.indptr, law.indices, users, counts, num_slots, out, hits, owners
-        )
-    else:
-        found = find_absent(counts, num_slots, out, hits, owners)
+    found = find_wrong(law, users, counts, num_slots, out, hits, owners)
     if found == 0:
         return
     drawn_for, ones = np.empty(found, np.int64), np.ones(found, np.int64)
@@ -101,97 +93,74 @@ def redraw_excluded(
         rows[U(left)], slots[U(left)] = first_rows[U(group)] + row, place - row * num_slots
         left += 1
     words, attempts = np.empty(left, np.uint64), np.ones(left, np.int64)
-    items, nth = np.empty(left, np.int32), np.empty(left, np.int64)
-    again = np.empty(left, np.int64)
+    items, again = np.empty(left, np.int32), np.empty(left, np.int64)
     one: Any = np.int64(1)  # a literal would have a kernel compiled once more
     attempt: Any = one
-    while law.indices.size > 0 and left > FEW_HITS and attempt < MAX_TRIES:
+    while left > 0 and (attempt < MAX_TRIES or not exclude):
         words_at(k0, k1, rows[:left], slots[:left], attempts[:left], words[:left])
         first_items(law, words[:left], items[:left])
-        still = find_hits(
-            law.bits, law.indptr, law.indices, drawn_for[:left], ones[:left], one, items[:left],
-            again[:left], nth[:left],
-        )  # fmt: skip
-        attempt += 1
         for hit in range(left):
             out[U(hits[U(hit)])] = items[U(hit)]
-        for hit in range(still):
+        left = find_wrong(
+            law, drawn_for[:left], ones[:left], one, items[:left], again[:left], owners[:left]
+        )
+        attempt += 1
+        for hit in range(left):
             old = again[U(hit)]
             hits[U(hit)], drawn_for[U(hit)] = hits[U(old)], drawn_for[U(old)]
             rows[U(hit)], slots[U(hit)] = rows[U(old)], slots[U(old)]
             attempts[U(hit)] = attempt
-        left = still
     for hit in range(left):
-        begin, end, residual, gap = np.int64(0), np.int64(0), np.int64(0), np.int64(-1)
-        if exclude:
-            user = U(drawn_for[U(hit)])
-            begin, end = law.indptr[user], law.indptr[user + U(1)]
-            residual, gap = law.residual[user], law.gap_start[user]
-        out[U(hits[U(hit)])] = redraw(
-            law.num_items, law.indices, begin, end, law.alias, law.prefix, residual, gap, law.gaps,
-            k0, k1, rows[U(hit)], slots[U(hit)], attempt,
-        )  # fmt: skip
+        out[U(hits[U(hit)])] = draw_exactly(
+            law, k0, k1, drawn_for[U(hit)], rows[U(hit)], slots[U(hit)]
+        )
 
 
 @inlined
+def find_wrong(
+    law: Any, users: Any, counts: Any, num_slots: Any, items: Any, hits: Any, owners: Any
+) -> Any:
+    """Note where `items` has an excluded one or -1, and the group; return their number."""
+    if law.indices.size > 0:
+        return find_hits(
+            law.bits, law.indptr, law.indices, users, counts, num_slots, items, hits, owners
+        )
+    return find_absent(counts, num_slots, items, hits, owners)
+
+
+@kernel
 def find_absent(
     counts: NDArray[np.int64],
     num_slots: int,
-    out: NDArray[np.int32],
+    items: NDArray[np.int32],
     hits: NDArray[np.int64],
     owners: NDArray[np.int64],
-) -> Any:
-    """Note where `out` has -1, and the group of each; return their number."""
+) -> int:
+    """Note where `items` has -1, and the group of each; return their number."""
     found, start = 0, 0
     for group in range(counts.size):
         stop = start + counts[U(group)] * num_slots
         for index in range(start, stop):
             hits[U(found)], owners[U(found)] = index, group
-            found += out[U(index)] < 0
+            found += items[U(index)] < 0
         start = stop
     return found
 
 
 @inlined
-def redraw(
-    num_items: Any,
-    indices: Any,
-    begin: Any,
-    end: Any,
-    alias: Any,
-    prefix: Any,
-    residual: Any,
-    gap_entry: Any,
-    gaps: Any,
-    k0: Any,
-    k1: Any,
-    row: Any,
-    slot: Any,
-    attempt: Any,
-) -> Any:
-    """Go on with a weighted draw; exact and bounded, whatever the user has seen."""
-    while attempt < MAX_TRIES or end == begin:
-        item, fraction = bounded(word(k0, k1, row, slot, attempt), num_items)
-        attempt += 1
-        if rejected(fraction, num_items):
-            continue
-        if fraction >= alias[item, 0]:
-            item = np.int64(alias[item, 1])
-        low, high = begin, end
-        while low < high:
-            middle = (low + high) >> 1
-            if indices[middle] < item:
-                low = middle + 1
-            else:
-                high = middle
-        if low == end or indices[low] != item:
-            return item
-    m = np.uint64(residual)
+def draw_exactly(law: Any, k0: Any, k1: Any, user: Any, row: Any, slot: Any) -> Any:
+    """Draw from what is left to a user: one more random word, whatever he has seen."""
+    begin, end = law.indptr[U(user)], law.indptr[U(user) + U(1)]
+    attempt: Any = np.int64(MAX_TRIES)
+    m = np.uint64(law.residual[U(user)])
     unit, low_half = bounded_wide(word(k0, k1, row, slot, attempt), m)
     while low_half < m and low_half < (np.uint64(0) - m) % m:
         attempt += 1
         unit, low_half = bounded_wide(word(k0, k1, row, slot, attempt), m)
-    return free_item_at(num_items, indices, begin, end, prefix, gap_entry, gaps, np.int64(unit))
+    return free_item_at(
+        law.num_items, law.indices, begin, end, law.prefix, law.gap_start[U(user)], law.gaps,
+        np.int64(unit),
+    )  # fmt: skip
 
 
 @inlined

@@ -5,7 +5,7 @@ import pytest
 
 from recneg import Interactions, Popularity
 from recneg.keys import random_bits
-from recneg.samplers.weighted_draws import FEW_HITS, MAX_TRIES
+from recneg.samplers.weighted_draws import MAX_TRIES
 
 
 def drawn_alone(sampler: Popularity, key: int, user: int, row: int, slot: int) -> int | None:
@@ -43,6 +43,6 @@ def test_rounds_are_those_of_each_draw(share: float, slots: int) -> None:
     )
     ended = alone != None  # noqa: E711  # elementwise
     np.testing.assert_array_equal(found[ended], alone[ended].astype(np.int64))
-    assert share * found.size > 2 * FEW_HITS  # so there are rounds
+    assert (found[~ended] >= 0).all()
     assert (found[batch == 1] == 17).all()  # by the exact law, after all attempts
     assert not ended[batch == 1].all()
