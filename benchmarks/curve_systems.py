@@ -1,0 +1,165 @@
+"""The systems whose quality is drawn against time, and the settings that each is tried with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from peers import CornacBPR, Factors, ImplicitBPR, cornac_data
+from timed_training import Clock, runs, small, stages
+
+from recneg import BPR, Interactions, MatrixFactorization
+from recneg.losses import BSLLoss
+from recneg.samplers import Uniform
+from recneg.training import Adagrad
+
+__all__ = ["OURS", "SYSTEMS", "Setting", "System"]
+
+FACTORS = 64
+
+Setting = dict[str, Any]
+
+
+def softmax(setting: Setting, seed: int) -> Any:
+    """Return recneg's softmax: users with all positives, a shared pool, a spectral start."""
+    of = dict(setting)
+    options: dict[str, Any] = {
+        "loss": BSLLoss(of.pop("temperature"), of.pop("exponent")),
+        "optimizer": Adagrad(of.pop("rate"), rowwise=of.pop("rowwise")),
+        "user_optimizer": Adagrad(of.pop("user_rate"), rowwise=True),
+        "sampler": partial(Uniform, unseen=of.pop("unseen")),
+    }
+
+    def make(epochs: int) -> MatrixFactorization:
+        return MatrixFactorization(
+            FACTORS, score="cosine", visit="users", redraw="batch", init="spectral",
+            init_deviation=0.02, epochs=epochs, seed=seed, num_threads=1,
+            **options, **of,
+        )  # fmt: skip
+
+    return partial(runs, make)
+
+
+def bpr(setting: Setting, seed: int) -> Any:
+    """Return `recneg.BPR`."""
+
+    def advance(train: Interactions, clock: Clock) -> None:
+        model = BPR(FACTORS, epochs=100_000, seed=seed, num_threads=1, **setting)
+        model.fit(train, False, lambda _: clock.after(1, lambda: model))
+
+    BPR(FACTORS, epochs=1, num_threads=1, **setting).fit(small(), False)
+    return partial(stages, advance)
+
+
+def als(setting: Setting, seed: int) -> Any:
+    """Return `implicit.als.AlternatingLeastSquares` on the CPU."""
+    from implicit.cpu.als import AlternatingLeastSquares
+
+    def advance(train: Interactions, clock: Clock) -> None:
+        model = AlternatingLeastSquares(
+            FACTORS, iterations=100_000, random_state=seed, num_threads=1, **setting
+        )
+
+        def step(*_: Any) -> None:
+            clock.after(1, lambda: Factors(model.user_factors, model.item_factors))
+
+        matrix = train.to_scipy()
+        clock.started = time.process_time()
+        model.fit(matrix, show_progress=False, callback=step)
+
+    return partial(stages, advance)
+
+
+def implicit_bpr(setting: Setting, seed: int) -> Any:
+    """Return implicit's BPR."""
+
+    def advance(train: Interactions, clock: Clock) -> None:
+        model = ImplicitBPR(train, factors=FACTORS, seed=seed, num_threads=1, **setting)
+        clock.started = time.process_time()
+        model.advance(100_000, lambda *_: clock.after(1, model.factors))
+
+    return partial(stages, advance)
+
+
+def cornac_bpr(setting: Setting, seed: int) -> Any:
+    """Return Cornac's BPR, which has no callback and goes on in stages."""
+
+    def advance(train: Interactions, clock: Clock) -> None:
+        data = cornac_data(train)
+        model = CornacBPR(train, factors=FACTORS, seed=seed, num_threads=1, data=data, **setting)
+        clock.started = time.process_time()
+        model.advance(1)
+        clock.after(1, model.factors)
+        while True:
+            ahead = max(1, int((clock.left[0] - clock.seconds()) / clock.pace))
+            model.advance(ahead)
+            clock.after(ahead, model.factors)
+
+    return partial(stages, advance)
+
+
+class System(NamedTuple):
+    """What trains, its package, the settings by data set, and whether each mark is a run anew."""
+
+    train: Callable[[Setting, int], Any]
+    package: str
+    settings: dict[str, list[Setting]]
+    anew: bool = False
+
+
+def over(name: str, values: list[Any], **common: Any) -> list[Setting]:
+    return [{name: value, **common} for value in values]
+
+
+SYSTEMS: dict[str, System] = {
+    "recneg, softmax": System(softmax, "recneg", {
+        "movielens-1m": [
+            {"temperature": 0.16, "exponent": 1.2, "user_rate": 0.012, "rate": 0.0018,
+             "rowwise": False, "unseen": True, "batch_size": 128, "num_negatives": 1024,
+             "schedule": "cosine"},
+            {"temperature": 0.14, "exponent": 1.2, "user_rate": 0.02, "rate": 0.0018,
+             "rowwise": False, "unseen": True, "batch_size": 128, "num_negatives": 1024,
+             "schedule": "cosine"},
+        ],
+        "gowalla": [
+            {"temperature": temperature, "exponent": exponent, "user_rate": 0.0092, "rate": 0.0061,
+             "rowwise": True, "unseen": True, "batch_size": 512, "num_negatives": 2048,
+             "schedule": "constant"}
+            for temperature, exponent in ((0.073, 1.0), (0.1, 1.22))
+        ],
+    }, anew=True),
+    "recneg, BPR": System(bpr, "recneg", {
+        "movielens-1m": over(
+            "learning_rate", [0.08, 0.15], user_regularization=0.008,
+            positive_regularization=0.006, negative_regularization=0.01, item_bias=False,
+            learning_rate_decay=0.99,
+        ),
+        "gowalla": over(
+            "learning_rate", [0.15, 0.3], user_regularization=0.003,
+            positive_regularization=0.002, negative_regularization=0.0002, item_bias=False,
+            learning_rate_decay=0.99, num_negatives=4,
+        ),
+    }),
+    "implicit, ALS": System(als, "implicit", {
+        "movielens-1m": [
+            {"regularization": regularization, "alpha": alpha}
+            for regularization, alpha in ((10.0, 1.0), (30.0, 3.0), (60.0, 6.0), (100.0, 10.0))
+        ],
+        "gowalla": [
+            {"regularization": regularization, "alpha": alpha}
+            for regularization, alpha in ((10.0, 3.0), (30.0, 10.0), (60.0, 10.0), (100.0, 20.0))
+        ],
+    }),
+    "implicit, BPR": System(implicit_bpr, "implicit", {
+        "movielens-1m": over("learning_rate", [0.01, 0.03], regularization=0.001),
+        "gowalla": over("learning_rate", [0.05, 0.1], regularization=0.003),
+    }),
+    "Cornac, BPR": System(cornac_bpr, "cornac", {
+        "movielens-1m": over("learning_rate", [0.05, 0.1], regularization=0.01),
+        "gowalla": over("learning_rate", [0.1, 0.2], regularization=0.005),
+    }),
+}  # fmt: skip
+
+OURS = next(iter(SYSTEMS))
