@@ -6,6 +6,7 @@ Parsing and help need none of numba, torch, polars and matplotlib; a command imp
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # the reader has gone: `recneg datasets | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (RecnegError, ValueError, TypeError, OSError, FloatingPointError) as error:
-        _fail(_one_line(str(error)), 2)
+        _fail(_with_options(_one_line(str(error))), 2)
     except KeyboardInterrupt:
         _fail("interrupted" + _way_on(sys.argv[1:] if arguments is None else list(arguments)), 130)
 
@@ -52,6 +53,11 @@ def _way_on(arguments: list[str]) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _with_options(text: str) -> str:
+    """Write the arguments of functions that an error names as the options that they are here."""
+    return re.sub(r"\b(ids|exhausted)='(\w+)'", r"--\1 \2", text)
 
 
 def _fail(message: str, status: int) -> None:

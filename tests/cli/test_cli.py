@@ -381,6 +381,29 @@ def test_a_wrong_argument_is_one_line_and_exit_2(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("1,2\n1,x3\n", "line 3: .*(read labels with --ids string); got 'x3'"),
+        (
+            "1,2\n1,3\n2,2\n",
+            "1 of this batch have none: 0 (id 1) (drop them, or pass --exhausted mask)",
+        ),
+    ],
+)
+def test_errors_name_options_and_no_arguments(
+    rows: str, message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    import re
+
+    path = tmp_path / "data.csv"
+    path.write_text("user,item\n" + rows, "utf-8")
+    with pytest.raises(SystemExit):
+        run("sample", tmp_path / "out.parquet", "--data", path)
+    pattern = re.escape(message).replace(r"\.\*", ".*")
+    assert re.search(pattern, capsys.readouterr().err)
+
+
 def test_unknown_users(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for user, message in (("99999", "must occur in the data; got 99999"), ("Ann", "got 'Ann'")):
         with pytest.raises(SystemExit) as exit_:
