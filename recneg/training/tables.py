@@ -80,10 +80,13 @@ class Table:
         both = rows if gradients_by == "both" else 0
         self.by_rows = np.zeros((both, columns), np.float32)
         self._by_rows_touched = np.zeros(both, np.uint8)
+        self._squares = np.empty(rows, np.float32)
+        """Squared lengths of the rows: an idle one's penalty needs no look at it."""
         self.renew()
 
     def renew(self) -> None:
         """Make what is scored anew of the rows, without what rounding the steps have added."""
+        self._squares[:] = np.einsum("rf,rf->r", self.values, self.values)
         if self.cosine:
             self.scored[:, : self.values.shape[1]] = unit_rows(self.values)
 
@@ -116,7 +119,7 @@ class Table:
             return _finish(
                 *self._bounds(part), scale, decay, self._idle_decay, unmet, self.frozen,
                 self._by_scored, self.values, self.scored, self.gradients, self.touched,
-                self.by_rows, self._by_rows_touched,
+                self.by_rows, self._by_rows_touched, self._squares,
             )  # fmt: skip
 
         return sum(map_tasks(finish, self.threads, self.threads))
@@ -139,7 +142,7 @@ class Table:
             _step(
                 start, stop, optimizer.code, optimizer.parameters, rate, step, shrink,
                 self._idle_decay, self.cosine, self.values, self.scored, self.gradients[0],
-                self.touched[0], *self.moments,
+                self.touched[0], self._squares, *self.moments,
             )  # fmt: skip
 
         map_tasks(move, self.threads, self.threads)
@@ -182,6 +185,7 @@ def _finish(
     touched: NDArray[np.uint8],
     by_rows: Matrix,
     by_rows_touched: NDArray[np.uint8],
+    squares_of_rows: NDArray[np.float32],
 ) -> float:
     """Leave the whole gradient of each row in lane 0, and what the step does with the row.
 
@@ -202,14 +206,11 @@ def _finish(
                     touched[lane, row] = 0
         directly = by_rows_touched.size > 0 and by_rows_touched[row] != 0
         touched[0, row] = MOVE if met or directly else unmet
-        added = np.float32(0.0)
-        if touched[0, row] == IDLE and idle_decay > 0:
-            for f in range(columns):
-                added += (decay32 * values[row, f]) * (decay32 * values[row, f])
         if touched[0, row] != MOVE:
-            total += np.float64(added)
+            if touched[0, row] == IDLE:
+                total += idle_decay * idle_decay * np.float64(squares_of_rows[row])
             continue
-        along, squares = np.float32(0.0), np.float32(0.0)
+        along, squares, added = np.float32(0.0), np.float32(0.0), np.float32(0.0)
         factor = scale32
         if cosine:
             for f in range(columns):
@@ -251,6 +252,7 @@ def _step(
     scored: Matrix,
     gradients: Matrix,
     touched: NDArray[np.uint8],
+    squares_of_rows: NDArray[np.float32],
     first: Matrix,
     second: Matrix,
 ) -> None:
@@ -261,7 +263,7 @@ def _step(
             begin, end, code, parameters, rate, step, shrink, idle_decay, values, gradients,
             touched, first, second,
         )  # fmt: skip
-        _clear(begin, end, cosine, values, scored, gradients, touched)
+        _clear(begin, end, cosine, values, scored, gradients, touched, squares_of_rows)
 
 
 @kernel_fast
@@ -273,8 +275,9 @@ def _clear(
     scored: Matrix,
     gradients: Matrix,
     touched: NDArray[np.uint8],
+    squares_of_rows: NDArray[np.float32],
 ) -> None:
-    """Forget the gradients of the rows that moved, and renew what is scored of them."""
+    """Forget the gradients of the rows that moved, and renew what is known and scored of them."""
     columns = values.shape[1]
     for row in range(start, stop):
         if touched[row] == STAY:
@@ -283,10 +286,11 @@ def _clear(
             for f in range(gradients.shape[1]):
                 gradients[row, f] = np.float32(0.0)
         touched[row] = STAY
+        squares = np.float32(0.0)
+        for f in range(columns):
+            squares += values[row, f] * values[row, f]
+        squares_of_rows[row] = squares
         if cosine:
-            squares = np.float32(0.0)
-            for f in range(columns):
-                squares += values[row, f] * values[row, f]
             inverse = np.float32(1.0) / max(np.sqrt(squares), np.float32(SMALLEST_NORM))
             for f in range(columns):
                 scored[row, f] = inverse * values[row, f]
