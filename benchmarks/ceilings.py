@@ -35,12 +35,13 @@ class _Law(ctypes.Structure):
 
 @cache
 def _library() -> Any:
-    folder = tempfile.mkdtemp(prefix="recneg-ceilings-")
-    made = Path(folder) / "ceilings.so"
     flags = ["-O3", "-march=native", "-fopenmp", "-shared", "-fPIC"]
     source = Path(__file__).with_name("ceilings.c")
-    subprocess.run(["cc", *flags, str(source), "-o", str(made)], check=True, capture_output=True)
-    return ctypes.CDLL(str(made))
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "ceilings.so"
+        command = ["cc", *flags, str(source), "-o", str(made)]
+        subprocess.run(command, check=True, capture_output=True)
+        return ctypes.CDLL(str(made))
 
 
 def why_not_compiled() -> str | None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.autograd.function import once_differentiable
 
 from recneg.jit import kernel_fast
 
@@ -73,7 +74,7 @@ def attended(
 
 
 def _compiled_for(rows: torch.Tensor) -> bool:
-    return bool(rows.device.type == "cpu")
+    return rows.device.type == "cpu" and rows.dtype in (torch.float32, torch.float64)
 
 
 def _owners(offsets: torch.Tensor) -> torch.Tensor:
@@ -97,6 +98,7 @@ class _Averaged(torch.autograd.Function):  # type: ignore[misc]  # torch is not 
         return torch.from_numpy(out)
 
     @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]  # torch is not checked
     def backward(ctx: Any, by_out: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         (slopes,) = _arrays(by_out)
         by_rows = np.zeros(ctx.shape, slopes.dtype)
@@ -121,6 +123,7 @@ class _Attended(torch.autograd.Function):  # type: ignore[misc]  # torch is not 
         return torch.from_numpy(out)
 
     @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]  # torch is not checked
     def backward(ctx: Any, by_out: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         found = [np.zeros_like(table) for table in ctx.inputs[:3]]
         _attend_back(_arrays(by_out)[0], *ctx.inputs, *found)
@@ -139,7 +142,7 @@ def _average(rows: Matrix, slots: Places, offsets: Places, out: Matrix) -> None:
 
 @kernel_fast
 def _average_back(by_out: Matrix, slots: Places, offsets: Places, by_rows: Matrix) -> None:
-    share = np.empty_like(by_out[0])
+    share = np.empty(by_out.shape[1], by_out.dtype)
     for g in range(by_out.shape[0]):
         for f in range(by_out.shape[1]):
             share[f] = by_out[g, f] / max(offsets[g + 1] - offsets[g], 1)

@@ -1,8 +1,9 @@
 """Drawing from a `Law`, for a batch and for all positives of users, and the probabilities.
 
 Draws come in groups: the consecutive rows of one user, each with the same number of slots. In a
-batch a group is a row; in training it holds all positives of a user. A draw is a random rank or
-item, and the number of excluded items below it, which a `Directory` helps to find. Each phase of
+batch a group is a row; in training it holds all positives of a user. A uniform draw is a random
+rank and the number of excluded items below it, which a `Directory` helps to find; a weighted one is
+a random item, drawn again if it is excluded, which a Bloom filter rules out for most. Each phase of
 the kernels is one call for all groups of a block, because a call that passes arrays costs more in
 reference counting than a draw does, and because reads of memory for different draws then do not
 wait for each other.

@@ -92,11 +92,12 @@ def redraw_excluded(
         row = np.int64(U(place) // U(num_slots))
         rows[U(left)], slots[U(left)] = first_rows[U(group)] + row, place - row * num_slots
         left += 1
-    words, attempts = np.empty(left, np.uint64), np.ones(left, np.int64)
+    words, attempts = np.empty(left, np.uint64), np.empty(left, np.int64)
     items, again = np.empty(left, np.int32), np.empty(left, np.int64)
     one: Any = np.int64(1)  # a literal would have a kernel compiled once more
     attempt: Any = one
     while left > 0 and (attempt < MAX_TRIES or not exclude):
+        attempts[:left] = attempt
         words_at(k0, k1, rows[:left], slots[:left], attempts[:left], words[:left])
         first_items(law, words[:left], items[:left])
         for hit in range(left):
@@ -109,7 +110,6 @@ def redraw_excluded(
             old = again[U(hit)]
             hits[U(hit)], drawn_for[U(hit)] = hits[U(old)], drawn_for[U(old)]
             rows[U(hit)], slots[U(hit)] = rows[U(old)], slots[U(old)]
-            attempts[U(hit)] = attempt
     for hit in range(left):
         out[U(hits[U(hit)])] = draw_exactly(
             law, k0, k1, drawn_for[U(hit)], rows[U(hit)], slots[U(hit)]

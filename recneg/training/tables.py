@@ -65,6 +65,7 @@ class Table:
         threads: int = 1,
         lanes: int | None = None,
     ) -> None:
+        assert cosine or not beside
         lanes = threads if lanes is None else lanes
         self.values, self.moments, self.frozen, self.threads = values, moments, frozen, threads
         self.cosine, self._by_scored = cosine, cosine and gradients_by != "rows"

@@ -99,7 +99,7 @@ class TowerEngine:
         def step(visit: Visit, batch: Batch, rates: tuple[float, float]) -> Totals:
             found = self._step(visit, batch, number)
             if np.isfinite(found.loss):
-                self._move(rates[1], state.steps, len(visit.rows))
+                self._move(batch, rates[1], state.steps)
             if plan.source.miner is not None:  # it looks at the weights of the state
                 self._give_back()
             return found
@@ -171,20 +171,19 @@ class TowerEngine:
         leaves = vectors.requires_grad_(), items.scored.detach().requires_grad_()
         losses, found = batch_losses(loss, moved, *leaves)
         losses.sum().backward()
-        items.add(
-            np.append(batch.positives, batch.negatives[batch.negatives >= 0]), _gradient(leaves[1])
-        )
+        items.add(_items_of(batch), _gradient(leaves[1]))
         return found, _gradient(leaves[0])
 
-    def _move(self, rate: float, step: int, size: int) -> None:
+    def _move(self, batch: Batch, rate: float, step: int) -> None:
         """Take a step along the gradients, and forget them."""
         parts, options = self._parts, self.plan.options
-        scale = 1.0 / size if options.reduction == "mean" else 1.0
+        scale = 1.0 / len(batch.positives) if options.reduction == "mean" else 1.0
         decays = {"users": options.user_regularization}
         decays |= dict.fromkeys(("items", "history"), options.item_regularization)
         squares = parts["items"].finish(options.optimizer, scale, decays["items"])
         if "item_bias" in parts:
-            parts["item_bias"].add(None, parts["items"].gradient[:, -2:-1])
+            met = None if options.optimizer.dense else _items_of(batch)
+            parts["item_bias"].add(met, parts["items"].gradient[:, -2:-1])
         squares += sum(
             part.finish(options.optimizer, scale, decays.get(name, 0.0))
             for name, part in parts.items() if name != "items"
@@ -219,7 +218,8 @@ class TowerEngine:
                     "beside": 2 if "item_bias" in arrays else 0,
                 }
             if self.device.type == "cpu":
-                part = HostWeights(array, moments, threads=self.threads, **how)
+                lanes = None if name == "items" else 1  # threads score items alone
+                part = HostWeights(array, moments, threads=self.threads, lanes=lanes, **how)
                 part.table.counts_idle = not optimizer.dense  # their penalty is of all rows
                 self._parts[name] = part
             else:
@@ -236,6 +236,11 @@ class TowerEngine:
     def _give_back(self) -> None:
         for part in self._parts.values():
             part.give_back()
+
+
+def _items_of(batch: Batch) -> NDArray[np.int32]:
+    """Return all items that a batch scores, with repeats."""
+    return np.append(batch.positives, batch.negatives[batch.negatives >= 0])
 
 
 def _gradient(leaf: torch.Tensor) -> torch.Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import normalize
 
 from recneg.jit import kernel_fast
@@ -36,6 +37,7 @@ class _UnitRows(torch.autograd.Function):  # type: ignore[misc]  # torch is not 
         return torch.from_numpy(unit)
 
     @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]  # torch is not checked
     def backward(ctx: Any, by_unit: torch.Tensor) -> torch.Tensor:
         unit, norms = (saved.numpy() for saved in ctx.saved_tensors)
         slopes: Matrix = np.ascontiguousarray(by_unit.numpy())

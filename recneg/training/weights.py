@@ -31,7 +31,9 @@ class HostWeights:
         With cosines: columns of `scored` after those of the rows, at first zeros, of whoever fills
         them.
     threads : int
-        Lanes.
+        How many move rows side by side.
+    lanes : int, optional
+        For gradients of several threads at once. Default: one a thread.
 
     Attributes
     ----------
@@ -52,10 +54,11 @@ class HostWeights:
         gradients_by: str = "scored",
         beside: int = 0,
         threads: int = 1,
+        lanes: int | None = None,
     ) -> None:
         self.table = Table(
             values, moments, cosine=cosine, gradients_by=gradients_by, beside=beside,
-            threads=threads,
+            threads=threads, lanes=lanes,
         )  # fmt: skip
         self.values = torch.from_numpy(values)
         self.scored = torch.from_numpy(self.table.scored)

@@ -77,3 +77,18 @@ def test_large_logits_do_not_overflow() -> None:
     places = torch.tensor([0, 1, 2, 2]), torch.tensor([0, 2, 4])
     found = attended(torch.tensor([[10.0], [-10.0]]), table, table, *places)
     assert found.flatten().tolist() == [300.0, 299.0]
+
+
+def test_half_floats_are_torchs() -> None:
+    rows, slots, offsets = torch.randn(4, 3), torch.tensor([0, 3, 1]), torch.tensor([0, 2, 3])
+    half = averaged(rows.bfloat16(), slots, offsets)
+    assert half.dtype == torch.bfloat16
+    assert torch.allclose(half.float(), averaged(rows, slots, offsets), atol=0.05)
+
+
+def test_a_second_derivative_is_refused_not_zero() -> None:
+    rows = torch.randn(4, 3, requires_grad=True)
+    out = attended(rows[:1], rows, rows, torch.tensor([0, 3]), torch.tensor([0, 2])).sum()
+    (slope,) = torch.autograd.grad(out, rows, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        slope.sum().backward()

@@ -228,7 +228,7 @@ def test_fused_scores_are_those_of_plain_torch(loss: Any, whose: int, threads: i
 
 
 def plain_training(data: Interactions, model: SimpleX) -> tuple[NDArray, NDArray, list[float]]:
-    """Train with torch alone: one user at a time, torch.optim.Adam, no dropout, no item bias."""
+    """Train with torch alone: one user at a time, torch.optim.Adam, no dropout."""
     o, key = model.options, Key(model.options.seed)
     weights = {
         name: torch.from_numpy(array.copy()).requires_grad_()
@@ -262,8 +262,11 @@ def plain_training(data: Interactions, model: SimpleX) -> tuple[NDArray, NDArray
                 seen = [int(i) for i in data.items_of(user) if i != item]
                 met = normalize(weights["items"][[item, *negatives[row].tolist()]])
                 scores = met @ normalize(vector(user, seen), dim=0)
+                if o.item_bias:
+                    own = weights["item_bias"][[item, *negatives[row].tolist()], 0]
+                    scores = scores + own + weights["user_bias"][user] + weights["global_bias"][0]
                 excess = (scores[1:] - model.loss.margin).relu().mean()
-                losses.append(1 - scores[0] + model.loss.weight * excess)
+                losses.append((1 - scores[0]).relu() + model.loss.weight * excess)
             total += torch.stack(losses).sum().item()
             penalty = sum(
                 (weights[name] ** 2).sum() for name in ("users", "items", "history")
@@ -279,7 +282,11 @@ def plain_training(data: Interactions, model: SimpleX) -> tuple[NDArray, NDArray
         users = torch.stack(
             [vector(u, data.items_of(u).tolist()) for u in range(data.num_users)]
         )  # fmt: skip
-        return normalize(users).numpy(), normalize(weights["items"]).numpy(), curve
+        parts = [normalize(users), normalize(weights["items"])]
+        if o.item_bias:
+            beside = torch.ones(len(users), 1), weights["item_bias"]
+            parts = [torch.cat(pair, 1) for pair in zip(parts, beside, strict=True)]
+        return parts[0].numpy(), parts[1].numpy(), curve
 
 
 @pytest.mark.parametrize("engine", ["fused", "torch"])
@@ -290,6 +297,7 @@ def plain_training(data: Interactions, model: SimpleX) -> tuple[NDArray, NDArray
         {"aggregation": "user_attention", "max_norm": 0.1},
         {"aggregation": "self_attention", "shared_history": False, "max_norm": None},
         {"gamma": 0.0, "regularization": 0.2},
+        {"item_bias": True},
     ],
 )
 def test_training_equals_plain_torch(options: dict[str, Any], engine: str) -> None:
@@ -313,6 +321,7 @@ def test_training_equals_plain_torch(options: dict[str, Any], engine: str) -> No
         {"mining": Miner(hardest, 9), "num_negatives": 2},
         {"loss": UBPRLoss(), "aggregation": "self_attention"},
         {"max_history": 3},
+        {"optimizer": Adam(0.05, lazy=True), "regularization": 0.0},
     ],
 )
 def test_both_engines_agree(options: dict[str, Any]) -> None:
@@ -327,15 +336,41 @@ def test_both_engines_agree(options: dict[str, Any]) -> None:
     )
 
 
+def test_lazy_steps_leave_items_that_no_batch_has_alone() -> None:
+    data = Interactions.from_arrays([0, 0, 1, 1], [0, 1, 1, 2], num_items=60)
+    options = {"optimizer": Adam(0.05, lazy=True), "regularization": 0.0, "item_bias": True}
+    for engine in ("fused", "torch"):
+        how = options | {"engine": engine, "num_negatives": 2, "batch_size": 4, "epochs": 1}
+        model = SimpleX(**(SMALL | how))
+        start = model._unpack(model._initial(data, Key(5).fold_in(INIT)))
+        moved = model.fit(data, show_progress=False).item_factors
+        idle = np.isclose(moved[:, :6], normalize(torch.from_numpy(start["items"])), atol=1e-6)
+        still = (moved[:, 6:] == start["item_bias"]).all(axis=1)
+        assert np.array_equal(idle.all(axis=1), still)
+        assert 60 - 3 - 8 <= still.sum() < 60 - 2
+
+
 class ElsewhereWeights(DeviceWeights):
     """What an engine on another device has for weights, on the CPU."""
 
-    def __init__(self, *arrays: Any, threads: int, **how: Any) -> None:
+    def __init__(self, *arrays: Any, threads: int, lanes: int | None, **how: Any) -> None:
         super().__init__(*arrays, torch.device("cpu"), **how)
+        self.values, self._moments = self.values.clone(), tuple(map(torch.clone, self._moments))
+        if not self._cosine:
+            self.scored = self.values
         self.table = SimpleNamespace()
 
 
-@pytest.mark.parametrize("options", [{}, {"item_bias": True}, {"shared_history": False}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"item_bias": True},
+        {"shared_history": False},
+        {"mining": Miner(hardest, 9), "num_negatives": 2},
+    ],
+    ids=str,
+)
 def test_other_devices_train_alike(options: dict[str, Any], monkeypatch) -> None:
     here = fitted(**options, engine="torch")
     monkeypatch.setattr(tower_engine, "HostWeights", ElsewhereWeights)
