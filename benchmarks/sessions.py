@@ -92,7 +92,7 @@ def movielens_systems(num_items: int) -> dict[str, Options]:
         "sasrec": ML_GSASREC | {
             "loss": LogisticLoss(), "num_negatives": 1, "redraw": "event", "tied": True
         },
-        "softmax": ML_GSASREC | {"num_negatives": 2048, "accidental_hits": "target"},
+        "softmax": ML_GSASREC | {"num_negatives": 512, "accidental_hits": "target"},
     }  # fmt: skip
 
 
