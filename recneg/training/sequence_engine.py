@@ -202,7 +202,8 @@ class SequenceEngine:
         output, items, rest = state.factors
         cosine, threads = self.stepping.cosine, self.threads
         tied = not len(output)
-        self._inputs = self._weights(state, "item", items, cosine and tied, threads)
+        lanes = None if tied else 1  # threads score the output alone
+        self._inputs = self._weights(state, "item", items, cosine and tied, threads, lanes)
         self._output = self._inputs
         if not tied:
             self._output = self._weights(state, "output", output, cosine, threads)
@@ -213,11 +214,17 @@ class SequenceEngine:
             self._parts.append(self._output)
 
     def _weights(
-        self, state: TrainingState, name: str, values: Matrix, cosine: bool, threads: int
+        self,
+        state: TrainingState,
+        name: str,
+        values: Matrix,
+        cosine: bool,
+        threads: int,
+        lanes: int | None = None,
     ) -> HostWeights | DeviceWeights:
         moments = table_moments(self.stepping.optimizer, state, name, values)
         if self.device.type == "cpu":
-            return HostWeights(values, moments, cosine=cosine, threads=threads)
+            return HostWeights(values, moments, cosine=cosine, threads=threads, lanes=lanes)
         return DeviceWeights(values, moments, self.device, cosine=cosine)
 
 
