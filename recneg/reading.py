@@ -271,6 +271,6 @@ def _roles(
         if roles[role] is None and role in ("user", "item"):
             raise InvalidDataError(
                 f"{path.name}: no column looks like a {role} (such as {NAMES[role][1]!r}); "
-                f"name one of {columns}"
+                f"name one of {columns}, or add a header"
             )
     return roles

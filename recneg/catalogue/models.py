@@ -54,6 +54,7 @@ __all__ = [
     "ModelEntry",
     "load_model",
     "model_options",
+    "optimizer_options",
     "parse_loss",
     "parse_model",
     "parse_optimizer",
@@ -256,13 +257,17 @@ def parse_loss(text: str, num_items: int) -> Loss:
 
 def parse_optimizer(text: str) -> Optimizer:
     """Return the optimiser that `text` names, as in ``adam:learning_rate=0.001,lazy=true``."""
-    kind = OPTIMIZERS[name_of(text, OPTIMIZERS, "optimizer")]
-    known = {
-        name: option
-        for name, option in signature(kind).parameters.items()
+    name = name_of(text, OPTIMIZERS, "optimizer")
+    return OPTIMIZERS[name](**parse_options(text, optimizer_options(name)))
+
+
+def optimizer_options(name: str) -> dict[str, Parameter]:
+    """Return the options of an optimiser that can be written in a name."""
+    return {
+        option.name: option
+        for option in signature(OPTIMIZERS[name]).parameters.values()
         if str(option.annotation) in (*TYPES, "bool")
     }
-    return kind(**parse_options(text, known))
 
 
 def load_model(path: str | PathLike[str]) -> Any:

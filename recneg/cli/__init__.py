@@ -46,9 +46,13 @@ def _way_on(arguments: list[str]) -> str:
     """Say what an interrupted training has left."""
     if arguments[:1] != ["train"]:
         return ""
-    if any(each.startswith("--checkpoint") for each in arguments):
-        return "; the same command goes on after the last whole epoch"
-    return "; nothing is kept (--checkpoint FILE keeps every whole epoch)"
+    words = [word for each in arguments for word in each.split("=", 1)]
+    if "--checkpoint" not in words[:-1]:
+        return "; nothing is kept (--checkpoint FILE keeps what is trained)"
+    path = words[words.index("--checkpoint") + 1]
+    if os.path.exists(path):
+        return f"; the same command goes on after the last epoch that is in {path}"
+    return f"; nothing is kept yet: {path} is written at the first evaluation"
 
 
 def _one_line(text: str) -> str:

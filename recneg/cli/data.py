@@ -37,6 +37,14 @@ def load_data(options: SourceOptions) -> LoadedData:
     """Load what ``--data`` names: a built-in data set, a simulation or a file."""
     from recneg.datasets import load, names
 
+    path = Path(options.data)
+    if options.data in (*names(), "simulated"):
+        columns = (options.user, options.item, options.weight, options.timestamp)
+        if any(columns) or options.ids != "integer":
+            raise InvalidDataError(
+                f"--user, --item, --weight, --timestamp and --ids must be of a file; "
+                f"got --data {options.data}"
+            )
     if options.data == "simulated":
         from recneg.simulation import simulate
 
@@ -48,7 +56,6 @@ def load_data(options: SourceOptions) -> LoadedData:
             everything = load(options.data, fold=options.fold).interactions
             shown = _dislikes(everything, dataset.interactions)
         return LoadedData(dataset.interactions, shown, dataset.split, dataset.titles, dataset.note)
-    path = Path(options.data)
     if not path.exists() and not options.data.lower().endswith(TEXT_SUFFIXES):
         known = [*names(), "simulated"]
         raise InvalidDataError(

@@ -6,7 +6,7 @@ from inspect import Parameter, signature
 from typing import Any
 
 from recneg.catalogue import CATALOGUE, LOSSES, MODELS, OPTIMIZERS
-from recneg.catalogue.models import model_options, passes_on
+from recneg.catalogue.models import model_options, optimizer_options, passes_on
 from recneg.catalogue.parsing import options_of
 from recneg.cli.tables import print_table, stdout
 
@@ -51,8 +51,9 @@ def models() -> None:
         options = _options(known, entry.defaults) + "; those of mf" * passes_on(name)
         rows.append([name, entry.what, options, entry.paper])
     print_table("models", ["name", "what", "options", "paper"], rows, left=(1, 2, 3))
-    for title, kinds in (("losses", LOSSES), ("optimisers", OPTIMIZERS)):
-        rows = [[name, _options(signature(kind).parameters)] for name, kind in kinds.items()]
+    losses = [[name, _options(signature(kind).parameters)] for name, kind in LOSSES.items()]
+    steps = [[name, _options(optimizer_options(name))] for name in OPTIMIZERS]
+    for title, rows in (("losses", losses), ("optimisers", steps)):
         print_table(f"{title}, for mf, simplex and tron", ["name", "options"], rows, left=(1,))
 
 

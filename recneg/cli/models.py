@@ -16,7 +16,8 @@ from recneg.catalogue import (
     parse_optimizer,
     parse_recipe,
 )
-from recneg.catalogue.parsing import name_of
+from recneg.catalogue.models import model_options
+from recneg.catalogue.parsing import name_of, parse_options
 from recneg.cli.factor_job import FactorJob
 from recneg.cli.job import Job
 from recneg.cli.options import DataOptions, ModelOptions
@@ -47,9 +48,22 @@ def _job(kind: type, options: DataOptions) -> Job:
 def make_trainer(
     choices: Choices, model: ModelOptions, data: DataOptions, num_items: int
 ) -> Callable[..., Any]:
-    """Return the maker of the trainer, which still takes a sampler and mining."""
+    """Return the maker of the trainer, which still takes a sampler and mining.
+
+    Raises
+    ------
+    InvalidDataError
+        For what no model has, and for an option both in the model's name and of its own.
+    """
     given = {key: value for key, value in asdict(model).items() if value is not None}
     del given["threads"]
+    known = model_options(name_of(choices.model, MODELS, "model"))
+    twice = sorted(given.keys() & parse_options(choices.model, known).keys())
+    if twice:
+        option = "--" + twice[0].replace("_", "-")
+        raise InvalidDataError(
+            f"an option must be given once; got --model {choices.model} and {option}"
+        )
     if given.get("patience") == 0:
         given["patience"] = None
     return partial(
@@ -70,6 +84,10 @@ def train_model(
 ) -> None:
     """Train on the train part, choose the epoch on validation, save."""
     check_folder(out)
+    if checkpoint is not None:
+        check_folder(checkpoint)
+        if checkpoint.resolve() == out.resolve():
+            raise InvalidDataError(f"model and checkpoint must be two files; got {out} for both")
     law = None if choices.sampler is None else parse_recipe(choices.sampler)
     kind = MODELS[name_of(choices.model, MODELS, "model")].kind
     job = _job(kind, data)
@@ -138,6 +156,11 @@ def _load(path: Path) -> tuple[Any, Job]:
     if "data" not in model.run:
         raise InvalidDataError(f"{path} must have been saved by recneg train; it names no data")
     options = DataOptions(**model.run["data"])
+    if _is_file(options) and not Path(options.data).exists():
+        raise InvalidDataError(
+            f"the data that {path} was trained with must be where they were; "
+            f"{options.data} is not there"
+        )
     job = _job(type(model), options)
     if job.split.checksum != model.run["split"]:
         raise IntegrityError(

@@ -121,7 +121,8 @@ def fit_flips(
         )  # fmt: skip
     if not all(np.isfinite(table).all() for table in tables):
         raise FloatingPointError(
-            f"learning_rate must be small enough to stay finite; got {learning_rate}"
+            f"learning_rate must be small enough for {epochs} epochs to stay finite; "
+            f"got {learning_rate}: choose a smaller one, or fewer epochs"
         )
     return FlipModel(*tables)
 

@@ -92,8 +92,10 @@ class FactorModel(SavedModel):
         userid : int or array_like of int, shape (batch,)
             Positions, as the items that come back: ``user_index`` and ``item_ids`` of the
             interactions translate.
-        user_items : SciPy sparse matrix, shape (1 or batch, num_items), optional
-            What the users have seen, one row a user. Default: what they had in `fit`.
+        user_items : Interactions or SciPy sparse matrix, optional
+            What the users have seen: the interactions of all users, or a matrix of shape
+            (1 or batch, num_items), one row for each user asked for. Default: what they had in
+            `fit`.
         N : int, default 10
         filter_already_liked_items : bool, default True
             Leave out what the users have seen.
@@ -114,13 +116,20 @@ class FactorModel(SavedModel):
         factors, seen = self._user_factors, None
         rows: NDArray[np.int64] | None = users
         if filter_already_liked_items and user_items is not None:
-            factors, seen, rows = factors[users], as_interactions(user_items), None
+            seen = as_interactions(user_items)
+            if seen is not user_items or seen.num_users != len(factors):  # of these users alone
+                factors, rows = factors[users], None
+            if seen.num_users != len(factors):
+                raise InvalidDataError(
+                    f"user_items must have a row for each user asked for, {len(users)}, or be the "
+                    f"Interactions of all users; got {seen.num_users} rows"
+                )
         elif filter_already_liked_items:
             seen = self._seen
             if seen is None:
                 raise InvalidDataError(
-                    "a loaded model needs user_items to leave out what users have seen; "
-                    "pass them, or filter_already_liked_items=False"
+                    "a loaded model needs user_items to leave out what users have seen: "
+                    "pass the interactions, or filter_already_liked_items=False"
                 )
         ids, scores = rank_factors(
             factors,

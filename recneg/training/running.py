@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from os import PathLike
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -11,6 +12,9 @@ from recneg.training.progress import epoch_progress
 from recneg.training.state import Epoch, TrainingState
 
 __all__ = ["Checkpoint", "Engine", "Model", "run_epochs"]
+
+KEPT_EVERY = 30.0
+"""Seconds after which a checkpoint is written at the end of an epoch without an evaluation."""
 
 
 class Engine(Protocol):
@@ -69,7 +73,7 @@ def run_epochs(
         Called after each epoch, when the model has its weights.
     """
     options = model.options
-    done = len(state.history)
+    done, written = len(state.history), time.monotonic()
     with epoch_progress(model.name, options.epochs, done, show_progress, measure) as report:
         while len(state.history) < options.epochs and not state.exhausted(options.patience):
             epoch = engine.epoch(state, report.within)
@@ -80,8 +84,9 @@ def run_epochs(
                 epoch = epoch._replace(validation=found)
                 state.judge(found, options.plateau)
             state.history.append(epoch)
-            if checkpoint is not None and due:
+            if checkpoint is not None and (due or time.monotonic() - written > KEPT_EVERY):
                 state.write(*checkpoint)
+                written = time.monotonic()
             report.after(epoch)
             if callback is not None:
                 model.adopt(state)

@@ -137,6 +137,10 @@ class TrainingState:
         """
         tensors, manifest = load_tensors(path)
         fingerprint = json.loads(json.dumps(fingerprint))  # tuples come back as lists
+        if manifest.get("model") != "checkpoint":
+            raise IntegrityError(
+                f"{path} must be a checkpoint; it holds a saved {manifest.get('model')}"
+            )
         made_of = manifest.get("of")
         if made_of != fingerprint:
             raise IntegrityError(

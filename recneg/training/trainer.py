@@ -111,8 +111,9 @@ class Trainer(FactorModel):
             Held-out data of the same users and items; NDCG@20 on it is computed every
             `evaluate_every` epochs. Never give test data.
         checkpoint : path, optional
-            Written every `evaluate_every` epochs. If the file is there at the start, training goes
-            on from it, with the same options and data only; with one thread, to the same bits.
+            Written every `evaluate_every` epochs, and after epochs that end half a minute after
+            it was. If the file is there at the start, training goes on from it, with the same
+            options and data only; with one thread, to the same bits.
 
         Raises
         ------

@@ -348,6 +348,13 @@ def test_changed_data_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["train"], "train.*requires an argument"),
         (["train", "/nonexistent/x.st"], "folder of /nonexistent/x.st must exist"),
         (["train", "m.st", "--factors", "0"], "factors: .*got 0"),
+        (
+            ["train", "m.st", "--model", "bpr:epochs=2", "--epochs", "5"],
+            "once; got .* and --epochs",
+        ),
+        (["train", "m.st", "--checkpoint", "m.st"], "two files; got m.st for both"),
+        (["train", "m.st", "--checkpoint", "none/c.st"], "none"),
+        (["train", "m.st", "--user", "u"], "must be of a file; got --data sample"),
         (["train", "m.st", "--model", "als"], "model must be one of bpr, .*got 'als'"),
         (["train", "m.st", "--model", "nbpo", "--sampler", "uniform"], "must keep its own sampler"),
         (["train", "m.st", "--loss", "bsl"], "given loss must be one of mf"),

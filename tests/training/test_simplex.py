@@ -467,6 +467,27 @@ def test_a_killed_run_resumes_to_the_same_bits(options: dict[str, Any], tmp_path
     assert [e[2:] for e in resumed.history] == [e[2:] for e in whole.history]
 
 
+def test_a_checkpoint_between_evaluations_resumes_to_the_same_bits(tmp_path: Path, monkeypatch):
+    """Kept after half a minute, here after none: epoch 4 of evaluations every third."""
+    monkeypatch.setattr("recneg.training.running.KEPT_EVERY", 0.0)
+    train, validation = carve_validation(DATA, 0.2, key=3)
+    options = SMALL | {"epochs": 7, "evaluate_every": 3, "patience": 8, "item_bias": True}
+    whole = SimpleX(**options).fit(train, show_progress=False, validation=validation)
+
+    def kill(epoch: Any) -> None:
+        if epoch.epoch == 4:
+            raise Killed
+
+    path = tmp_path / "checkpoint"
+    with pytest.raises(Killed):
+        SimpleX(**options).fit(train, False, kill, validation=validation, checkpoint=path)
+    resumed = SimpleX(**options).fit(train, False, validation=validation, checkpoint=path)
+    assert resumed.resumed_epochs == 4
+    assert np.array_equal(resumed.user_factors, whole.user_factors)
+    assert np.array_equal(resumed.item_factors, whole.item_factors)
+    assert [e[2:] for e in resumed.history] == [e[2:] for e in whole.history]
+
+
 @pytest.mark.parametrize("options", [{}, {"item_bias": True}, {"gamma": 1, "max_history": 4}])
 def test_save_and_load(options: dict[str, Any], tmp_path: Path) -> None:
     model = fitted(**options)
@@ -480,6 +501,13 @@ def test_save_and_load(options: dict[str, Any], tmp_path: Path) -> None:
     again, same = loaded.recommend(users, user_items=DATA.to_scipy(), N=5)
     assert np.array_equal(ids, again)
     assert np.array_equal(scores, same)
+    some = users[[3, 0, 7]]
+    for seen in (DATA, DATA.to_scipy()[some]):  # of all users, or of these
+        ids, scores = loaded.recommend(some, user_items=seen, N=5)
+        assert np.array_equal(ids, again[some])
+        assert np.allclose(scores, same[some], atol=1e-6)
+    with pytest.raises(InvalidDataError, match="a row for each user asked for, 3, or be the Inter"):
+        loaded.recommend(some, user_items=DATA.to_scipy())
 
 
 def test_scores_are_cosines_and_a_bias() -> None:
