@@ -134,8 +134,9 @@ class _Attended(torch.autograd.Function):  # type: ignore[misc]  # torch is not 
 def _average(rows: Matrix, slots: Places, offsets: Places, out: Matrix) -> None:
     for g in range(out.shape[0]):
         for entry in range(offsets[g], offsets[g + 1]):
+            slot = slots[entry]
             for f in range(out.shape[1]):
-                out[g, f] += rows[slots[entry], f]
+                out[g, f] += rows[slot, f]
         for f in range(out.shape[1]):
             out[g, f] /= max(offsets[g + 1] - offsets[g], 1)
 
@@ -147,8 +148,9 @@ def _average_back(by_out: Matrix, slots: Places, offsets: Places, by_rows: Matri
         for f in range(by_out.shape[1]):
             share[f] = by_out[g, f] / max(offsets[g + 1] - offsets[g], 1)
         for entry in range(offsets[g], offsets[g + 1]):
+            slot = slots[entry]
             for f in range(by_out.shape[1]):
-                by_rows[slots[entry], f] += share[f]
+                by_rows[slot, f] += share[f]
 
 
 @kernel_fast
@@ -165,9 +167,9 @@ def _attend(
     for g in range(queries.shape[0]):
         first, last = offsets[g], offsets[g + 1]
         for entry in range(first, last):
-            logit = queries.dtype.type(0.0)
+            logit, slot = queries.dtype.type(0.0), slots[entry]
             for f in range(queries.shape[1]):
-                logit += queries[g, f] * keys[slots[entry], f]
+                logit += queries[g, f] * keys[slot, f]
             shares[entry] = logit
         if last == first:
             continue
@@ -177,9 +179,10 @@ def _attend(
             shares[entry] = np.exp(shares[entry] - top)
             total += shares[entry]
         for entry in range(first, last):
-            shares[entry] /= total
+            share, slot = shares[entry] / total, slots[entry]
+            shares[entry] = share
             for f in range(queries.shape[1]):
-                out[g, f] += shares[entry] * rows[slots[entry], f]
+                out[g, f] += share * rows[slot, f]
 
 
 @kernel_fast
@@ -199,9 +202,9 @@ def _attend_back(
     for g in range(queries.shape[0]):
         mean = queries.dtype.type(0.0)
         for entry in range(offsets[g], offsets[g + 1]):
-            slope = queries.dtype.type(0.0)
+            slope, slot = queries.dtype.type(0.0), slots[entry]
             for f in range(queries.shape[1]):
-                slope += by_out[g, f] * rows[slots[entry], f]
+                slope += by_out[g, f] * rows[slot, f]
             by_share[entry] = slope
             mean += shares[entry] * slope
         for entry in range(offsets[g], offsets[g + 1]):
