@@ -56,9 +56,12 @@ def plot_cost(pools: list[int], lines: dict[str, dict[str, list[float]]], path: 
 
 
 def plot_curve(
-    found: dict[str, list[Record]], published: dict[str, float], label: str, path: Path
+    found: dict[str, list[Record]], published: dict[str, float], metric: str, path: Path
 ) -> None:
-    """Draw what validation data showed against hours of training, one line a run."""
+    """Draw what validation data showed against hours, a line a run, and test at its end.
+
+    Trainers judge by the best 20 items, whatever the protocol of the test.
+    """
     figure = new_figure(7, 3.8)
     axes = figure.subplots()
     for name, runs in found.items():
@@ -66,12 +69,18 @@ def plot_curve(
             points = [epoch for epoch in run["curve"] if epoch["validation"] is not None]
             hours = [epoch["seconds"] / 3600 for epoch in points]
             validation = [epoch["validation"] for epoch in points]
-            axes.plot(hours, validation, label=f"{name}, seed {run['seed']}")
+            (line,) = axes.plot(
+                hours, validation, label=f"{name}, {run['seed']}: validation, NDCG@20"
+            )
+            label, colour = f"{name}, {run['seed']}: test, {metric.upper()}", line.get_color()
+            axes.plot(hours[-1], run["test"][metric], "o", color=colour, label=label)
     for name, value in published.items():
         axes.axhline(value, color="0.5", linestyle="--", linewidth=0.8)
-        axes.annotate(f"{name}, on test", (0, value), fontsize=8, va="bottom")
+        place = ("axes fraction", "data")
+        label = f"{name}: test, {metric.upper()}, published"
+        axes.annotate(label, (0.01, value), xycoords=place, va="bottom")
     axes.set_xlabel("hours of training, on one thread")
-    axes.set_ylabel(label)
+    axes.set_ylabel("NDCG")
     axes.legend()
     save_figure(figure, path)
 

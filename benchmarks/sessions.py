@@ -264,7 +264,7 @@ def tabulate(what: str, title: str, names: list[str], settings: Options) -> None
             plot_orderings(found, names[0], IMAGES / f"session-losses-{data}.png")
         elif what == "movielens":
             ndcg = {name: values[1] for name, values in lines.items()}
-            plot_curve(found, ndcg, "NDCG@10, last event but one", IMAGES / "session-movielens.png")
+            plot_curve(found, ndcg, "ndcg@10", IMAGES / "session-movielens.png")
     heads = ["data", "system", *names, "epochs", "s an epoch", "of softmax's", "seeds"]
     found_table = Table(title, heads, rows)
     found_table.show()
