@@ -19,7 +19,7 @@ from recneg.losses import Loss
 from recneg.training.moments import table_moments
 from recneg.training.negatives import Drawn, NegativeSource
 from recneg.training.options import FactorizationOptions
-from recneg.training.rates import rate_factor
+from recneg.training.rates import rate_factor, shrink_factor
 from recneg.training.record import Totals, overflow, record
 from recneg.training.scoring import BATCH, GROUP, PAIR, Batch, score_batch
 from recneg.training.sides import NO_SIDE, NO_SIDES, SideValues
@@ -294,9 +294,7 @@ def _step(
         table.finish(optimizer, (decay, options.regularized), scale)
         for table, optimizer, decay, _ in sides
     )
-    shrink = 1.0
-    if options.max_norm is not None:
-        shrink = min(1.0, options.max_norm / (float(np.sqrt(squares)) + 1e-6))
+    shrink = shrink_factor(squares, options.max_norm)
     for table, optimizer, _, rate in sides:
         table.step(optimizer, rate, step, shrink)
 

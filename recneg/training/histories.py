@@ -66,10 +66,8 @@ def _distinct(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the items among the entries, in the order in which they are met, and where each is."""
     place = np.full(num_items, -1, np.int32)
-    items, slots = (
-        np.empty(min(entries.size, num_items), np.int64),
-        np.empty(entries.size, np.int64),
-    )
+    items = np.empty(min(entries.size, num_items), np.int64)
+    slots = np.empty(entries.size, np.int64)
     met = 0
     for index in range(entries.size):
         item = entries[index]

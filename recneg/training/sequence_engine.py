@@ -19,7 +19,7 @@ from recneg.models.tron import Packing, TRONEncoder
 from recneg.training.moments import table_moments
 from recneg.training.optimizers import Optimizer
 from recneg.training.pool_scoring import score_events
-from recneg.training.rates import rate_factor
+from recneg.training.rates import rate_factor, shrink_factor
 from recneg.training.record import Totals, overflow, record
 from recneg.training.sequence_batches import SequenceBatch, SequenceBatches
 from recneg.training.state import Epoch, Factors, TrainingState
@@ -169,9 +169,7 @@ class SequenceEngine:
         self._rest.add(None)
         state.steps += 1
         squares = sum(part.finish(how.optimizer, 1 / len(batch.items)) for part in self._parts)
-        shrink = 1.0
-        if how.max_norm is not None:
-            shrink = min(1.0, how.max_norm / (squares**0.5 + 1e-6))
+        shrink = shrink_factor(squares, how.max_norm)
         for part in self._parts:
             part.step(how.optimizer, rate, state.steps, shrink)
         return found

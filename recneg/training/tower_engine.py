@@ -19,6 +19,7 @@ from recneg.models.simplex import SimpleXTower
 from recneg.training.batched import BatchPlan, Visit
 from recneg.training.histories import histories
 from recneg.training.moments import table_moments
+from recneg.training.rates import shrink_factor
 from recneg.training.record import Totals, overflow, record
 from recneg.training.scoring import Batch, score_batch
 from recneg.training.state import Epoch, Factors, TrainingState
@@ -188,9 +189,7 @@ class TowerEngine:
             part.finish(options.optimizer, scale, decays.get(name, 0.0))
             for name, part in parts.items() if name != "items"
         )  # fmt: skip
-        shrink = 1.0
-        if options.max_norm is not None:
-            shrink = min(1.0, options.max_norm / (squares**0.5 + 1e-6))
+        shrink = shrink_factor(squares, options.max_norm)
         for part in parts.values():
             part.step(options.optimizer, rate, step, shrink)
         self._score_biases()

@@ -47,7 +47,7 @@ def test_hits_are_those_of_a_search(sets: list[set[int]], data: st.DataObject) -
     assert owners[:found].tolist() == groups_of[wanted].tolist()
 
 
-def test_few_items_that_nobody_has_seen_are_looked_up(monkeypatch) -> None:
+def test_few_items_that_nobody_has_seen_are_looked_up() -> None:
     """About one in a hundred at sixteen bits an item, whatever the numbers of the items."""
     rng = np.random.default_rng(0)
     for step in (1, 64, 4096, 99_991):
