@@ -46,6 +46,7 @@ def attended(
     rows: torch.Tensor,
     slots: torch.Tensor,
     offsets: torch.Tensor,
+    padded: int = 0,
 ) -> torch.Tensor:
     """Return a mean of the rows of each history, weighted by a softmax of ``query . key``.
 
@@ -55,20 +56,24 @@ def attended(
     keys, rows : torch.Tensor, shape (num_rows, d)
     slots, offsets
         As for `averaged`.
+    padded : int, default 0
+        Histories shorter than this are filled up to it with rows of zeros, of logit 0.
 
     Returns
     -------
     torch.Tensor, shape (num_groups, d)
     """
     if _compiled_for(rows):
-        found: torch.Tensor = _Attended.apply(queries, keys, rows, slots, offsets)
+        found: torch.Tensor = _Attended.apply(queries, keys, rows, slots, offsets, padded)
         return found
     owners = _owners(offsets)
     logits = (queries[owners] * keys[slots]).sum(1)
-    top = logits.new_full((len(queries),), -torch.inf)
+    empty = (padded - offsets.diff()).clamp(min=0)
+    top = torch.where(empty > 0, 0.0, -torch.inf).to(logits.dtype)
     top = top.scatter_reduce(0, owners, logits.detach(), "amax")
     powers = (logits - top[owners]).exp()
-    shares = powers / torch.zeros_like(top).index_add(0, owners, powers)[owners]
+    padding = torch.where(empty > 0, empty * (-top).exp(), 0.0)  # not 0 times infinity
+    shares = powers / padding.to(powers.dtype).index_add(0, owners, powers)[owners]
     weighted = shares[:, None] * rows[slots]
     return torch.zeros_like(queries).index_add(0, owners, weighted)
 
@@ -115,10 +120,11 @@ class _Attended(torch.autograd.Function):  # type: ignore[misc]  # torch is not 
         rows: torch.Tensor,
         slots: torch.Tensor,
         offsets: torch.Tensor,
+        padded: int,
     ) -> torch.Tensor:
         inputs = _arrays(queries, keys, rows, slots, offsets)
         shares, out = np.empty(len(slots), inputs[0].dtype), np.zeros_like(inputs[0])
-        _attend(inputs[0], inputs[1], inputs[2], inputs[3], inputs[4], shares, out)
+        _attend(inputs[0], inputs[1], inputs[2], inputs[3], inputs[4], padded, shares, out)
         ctx.inputs = [*inputs, shares]
         return torch.from_numpy(out)
 
@@ -127,7 +133,7 @@ class _Attended(torch.autograd.Function):  # type: ignore[misc]  # torch is not 
     def backward(ctx: Any, by_out: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         found = [np.zeros_like(table) for table in ctx.inputs[:3]]
         _attend_back(_arrays(by_out)[0], *ctx.inputs, *found)
-        return (*(torch.from_numpy(each) for each in found), None, None)
+        return (*(torch.from_numpy(each) for each in found), None, None, None)
 
 
 @kernel_fast
@@ -160,6 +166,7 @@ def _attend(
     rows: Matrix,
     slots: Places,
     offsets: Places,
+    padded: int,
     shares: Matrix,
     out: Matrix,
 ) -> None:
@@ -173,8 +180,10 @@ def _attend(
             shares[entry] = logit
         if last == first:
             continue
-        top = shares[first:last].max()
-        total = queries.dtype.type(0.0)
+        top, total = shares[first:last].max(), queries.dtype.type(0.0)
+        if padded > last - first:
+            top = max(top, queries.dtype.type(0.0))
+            total += np.exp(-top) * (padded - (last - first))
         for entry in range(first, last):
             shares[entry] = np.exp(shares[entry] - top)
             total += shares[entry]

@@ -16,8 +16,7 @@ class SimpleXTower(nn.Module):  # type: ignore[misc]  # torch is not checked
 
     p_u is the mean of the history's item vectors e_k, or a sum with weights of a softmax over the
     history: of ``e_u . tanh(W e_k + b)`` ("user_attention") or ``q . tanh(W e_k + b)``
-    ("self_attention"). The paper's code counts padding in the softmax, as entries of logit 0; here
-    there is none. An empty history has p_u = 0.
+    ("self_attention"). An empty history has p_u = 0.
 
     Parameters
     ----------
@@ -29,11 +28,21 @@ class SimpleXTower(nn.Module):  # type: ignore[misc]  # torch is not checked
     gamma : float
         g in [0, 1]; 1 is matrix factorization.
     aggregation : {"mean", "user_attention", "self_attention"}
+    padded_history : int, default 0
+        The softmax of attention counts histories as filled up to this length with entries of logit
+        0 and without vector, which makes p_u of short ones small. That is what the paper's code
+        does, at the length of the longest history.
     """
 
-    def __init__(self, weights: dict[str, torch.Tensor], gamma: float, aggregation: str) -> None:
+    def __init__(
+        self,
+        weights: dict[str, torch.Tensor],
+        gamma: float,
+        aggregation: str,
+        padded_history: int = 0,
+    ) -> None:
         super().__init__()
-        self.gamma, self.aggregation = gamma, aggregation
+        self.gamma, self.aggregation, self.padded_history = gamma, aggregation, padded_history
         self.weights = {name: nn.Parameter(weight) for name, weight in weights.items()}
         for name, weight in self.weights.items():
             self.register_parameter(name, weight)
@@ -78,4 +87,4 @@ class SimpleXTower(nn.Module):  # type: ignore[misc]  # torch is not checked
         keys = (rows @ self.weights["keys"].T + self.weights["key_bias"]).tanh()
         by_user = self.aggregation == "user_attention"
         queries = own if by_user else self.weights["query"].expand_as(own)
-        return attended(queries, keys, rows, slots, offsets)
+        return attended(queries, keys, rows, slots, offsets, self.padded_history)

@@ -94,7 +94,13 @@ PRESETS: dict[tuple[str, str], Preset] = {
     ("SimpleX", "gowalla"): Preset(
         "SimpleX",
         _AT + "SimpleX_gowalla_m1",
-        _GOWALLA | {"gamma": 0.8, "aggregation": "user_attention", "shared_history": False},
+        _GOWALLA
+        | {
+            "gamma": 0.8,
+            "aggregation": "user_attention",
+            "shared_history": False,
+            "padded_history": 810,  # the longest one without the positive at hand
+        },
     ),
     ("SimpleX", "yelp2018"): Preset("SimpleX", _AT + "SimpleX_yelp18_m1", _YELP | {"gamma": 1.0}),
     ("SimpleX", "amazon-book"): Preset(

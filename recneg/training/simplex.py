@@ -31,7 +31,10 @@ from recneg.training.tables import Matrix, unit_rows
 from recneg.training.trainer import Trainer
 
 if TYPE_CHECKING:
+    import torch
+
     from recneg.mining.miner import Miner
+    from recneg.models.simplex import SimpleXTower
 
 __all__ = ["SimpleX", "SimpleXOptions"]
 
@@ -45,6 +48,7 @@ class SimpleXOptions(FactorizationOptions):
     aggregation: Literal["mean", "user_attention", "self_attention"]
     max_history: Annotated[int, Field(ge=1)] | None
     shared_history: bool
+    padded_history: Annotated[int, Field(ge=0)]
 
 
 class SimpleX(Trainer):
@@ -68,6 +72,9 @@ class SimpleX(Trainer):
         all.
     shared_history : bool, default True
         Whether items have the same vector in a history as where they are scored.
+    padded_history : int, default 0
+        Attention counts shorter histories as filled up to this length with empty entries of logit
+        0, which makes them weigh less; published runs do, up to the longest history.
     loss : Loss, default CosineContrastiveLoss()
     optimizer : Optimizer, default Adam(1e-4)
     schedule : {"constant", "cosine"}
@@ -129,6 +136,7 @@ class SimpleX(Trainer):
         aggregation: str = "mean",
         max_history: int | None = None,
         shared_history: bool = True,
+        padded_history: int = 0,
         loss: Loss | None = None,
         optimizer: Optimizer | None = None,
         schedule: str = "constant",
@@ -169,6 +177,7 @@ class SimpleX(Trainer):
             aggregation=aggregation,
             max_history=max_history,
             shared_history=shared_history,
+            padded_history=padded_history,
             score="cosine",
             optimizer=optimizer,
             user_optimizer=optimizer,
@@ -295,9 +304,7 @@ class SimpleX(Trainer):
         if self.options.gamma < 1:
             from recneg.training.tower_engine import tower_vectors
 
-            users = tower_vectors(
-                weights, self._histories, self.options.gamma, self.options.aggregation
-            )
+            users = tower_vectors(weights, self._histories, self._tower)
         biases = NO_BIASES
         if self.options.item_bias:
             biases = weights["item_bias"].reshape(-1).copy()
@@ -318,9 +325,15 @@ class SimpleX(Trainer):
         from recneg.training.tower_engine import TowerEngine
 
         return TowerEngine(
-            plan, self._histories, self._unpack, self.options.gamma, self.options.aggregation,
+            plan, self._histories, self._unpack, self._tower,
             fused=fused, device=device, threads=threads,
         )  # fmt: skip
+
+    def _tower(self, weights: dict[str, torch.Tensor]) -> SimpleXTower:
+        from recneg.models.simplex import SimpleXTower
+
+        o = self.options
+        return SimpleXTower(weights, o.gamma, o.aggregation, o.padded_history)
 
     def adopt(self, state: TrainingState) -> None:
         """Take the factors and the history of a run."""

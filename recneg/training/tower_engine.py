@@ -39,6 +39,8 @@ TABLES = ("users", "items", "history", "item_bias", "user_bias")
 
 USERS_AT_ONCE = 1024
 
+TowerMaker = Callable[[dict[str, torch.Tensor]], SimpleXTower]
+
 
 class TowerEngine:
     """Runs epochs of a SimpleX tower.
@@ -51,8 +53,8 @@ class TowerEngine:
         What the tower sees of each user.
     unpack : callable
         From a run's factors to weights by name, which share their memory.
-    gamma, aggregation
-        As for `SimpleXTower`.
+    tower : callable
+        From weights to a `SimpleXTower`.
     fused : bool
         Whether scores are the fused kernels'; else torch's.
     device : str
@@ -64,15 +66,14 @@ class TowerEngine:
         plan: BatchPlan,
         history: Interactions,
         unpack: Callable[[Factors], Weights],
-        gamma: float,
-        aggregation: str,
+        tower: TowerMaker,
         *,
         fused: bool,
         device: str,
         threads: int,
     ) -> None:
         self.plan, self.history, self.fused, self.threads = plan, history, fused, threads
-        self._unpack, self._gamma, self._aggregation = unpack, gamma, aggregation
+        self._unpack, self._make_tower = unpack, tower
         self.device = torch.device(device)
         self._views: Factors | None = None
         self._parts: dict[str, HostWeights | DeviceWeights] = {}
@@ -145,7 +146,7 @@ class TowerEngine:
     ) -> torch.Tensor:
         """Return the users' vectors as they are scored: cosines, with biases as columns."""
         hidden = gather("users", visit.groups)
-        if self._gamma < 1:
+        if self.tower.gamma < 1:
             met, *places = histories(self.history, visit.groups, batch.positives)
             rows = gather("history" if "history" in self._parts else "items", met)
             hidden = self.tower.mixed(hidden, rows, *map(self._put, places))
@@ -210,7 +211,7 @@ class TowerEngine:
             moments = table_moments(optimizer, state, name, array)
             how: dict[str, Any] = {}
             if name == "items":
-                both = self._gamma < 1 and "history" not in arrays
+                both = "transform" in arrays and "history" not in arrays
                 how = {
                     "cosine": True,
                     "gradients_by": "both" if both else "scored",
@@ -224,10 +225,7 @@ class TowerEngine:
             else:
                 self._parts[name] = DeviceWeights(array, moments, self.device, **how)
         self._score_biases()
-        self.tower = SimpleXTower(
-            {name: part.values for name, part in self._parts.items()},
-            self._gamma, self._aggregation,
-        )  # fmt: skip
+        self.tower = self._make_tower({name: part.values for name, part in self._parts.items()})
 
     def _put(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(array).to(self.device)
@@ -248,13 +246,9 @@ def _gradient(leaf: torch.Tensor) -> torch.Tensor:
     return leaf.grad
 
 
-def tower_vectors(
-    weights: Weights, history: Interactions, gamma: float, aggregation: str
-) -> Matrix:
+def tower_vectors(weights: Weights, history: Interactions, make_tower: TowerMaker) -> Matrix:
     """Return the vectors of all users from their whole histories, (num_users, d)."""
-    tower = SimpleXTower(
-        {name: torch.from_numpy(array) for name, array in weights.items()}, gamma, aggregation
-    )
+    tower = make_tower({name: torch.from_numpy(array) for name, array in weights.items()})
     out = np.empty_like(weights["users"])
     with torch.no_grad():
         for start in range(0, len(out), USERS_AT_ONCE):

@@ -13,28 +13,31 @@ from recneg.models.pooling import attended, averaged
 
 torch.set_num_threads(1)
 
-Case = tuple[list[torch.Tensor], torch.Tensor, torch.Tensor]
+Case = tuple[list[torch.Tensor], torch.Tensor, torch.Tensor, int]
 
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """Queries, keys and rows; slots; offsets: with empty histories and repeats."""
+    """Queries, keys and rows; slots; offsets, with empty histories and repeats; padding."""
     lengths = draw(st.lists(st.integers(0, 4), min_size=1, max_size=5))
     num_rows, d = draw(st.integers(1, 4)), draw(st.integers(1, 3))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     slots = torch.from_numpy(rng.integers(0, num_rows, sum(lengths)))
     shapes = ((len(lengths), d), (num_rows, d), (num_rows, d))
     tables = [torch.from_numpy(3 * rng.normal(size=shape)) for shape in shapes]
-    return tables, slots, torch.from_numpy(np.cumsum([0, *lengths]))
+    return tables, slots, torch.from_numpy(np.cumsum([0, *lengths])), draw(st.integers(0, 4))
 
 
-def by_torch(tables: list[torch.Tensor], slots: torch.Tensor, offsets: torch.Tensor) -> Any:
+def by_torch(
+    tables: list[torch.Tensor], slots: torch.Tensor, offsets: torch.Tensor, padded: int
+) -> Any:
     """One history at a time."""
     queries, keys, rows = tables
     means, attentions = [], []
     for query, first, last in zip(queries, offsets[:-1], offsets[1:], strict=True):
         part = slots[first:last]
-        shares = (keys[part] @ query).softmax(0)
+        logits = torch.cat((keys[part] @ query, query.new_zeros(max(padded - len(part), 0))))
+        shares = logits.softmax(0)[: len(part)]
         means.append(rows[part].mean(0, keepdim=True) if len(part) else 0 * rows[:1])
         attentions.append(shares[None] @ rows[part] if len(part) else 0 * rows[:1])
     return torch.cat(means), torch.cat(attentions)
@@ -43,14 +46,14 @@ def by_torch(tables: list[torch.Tensor], slots: torch.Tensor, offsets: torch.Ten
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @given(case=cases())
 def test_means_and_their_gradients_are_those_of_torch(dtype: torch.dtype, case: Case) -> None:
-    tables, slots, offsets = case
+    tables, slots, offsets, padded = case
     found, expected = [], []
     for results, function in ((found, None), (expected, by_torch)):
         leaves = [table.to(dtype).requires_grad_() for table in map(torch.clone, tables)]
         if function is None:
-            pair = averaged(leaves[2], slots, offsets), attended(*leaves, slots, offsets)
+            pair = averaged(leaves[2], slots, offsets), attended(*leaves, slots, offsets, padded)
         else:
-            pair = function(leaves, slots, offsets)
+            pair = function(leaves, slots, offsets, padded)
         for out in pair:
             results.append(out.detach().numpy())
             (out * torch.arange(1, 1 + out.shape[1])).square().sum().backward()
@@ -63,13 +66,29 @@ def test_means_and_their_gradients_are_those_of_torch(dtype: torch.dtype, case: 
 
 @given(case=cases())
 def test_what_other_devices_run_is_the_same(case: Case) -> None:
-    tables, slots, offsets = case
+    tables, slots, offsets, padded = case
     queries, keys, rows = tables
-    averages, attention = averaged(rows, slots, offsets), attended(*tables, slots, offsets)
+    averages, attention = averaged(rows, slots, offsets), attended(*tables, slots, offsets, padded)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pooling, "_compiled_for", lambda _: False)
         assert torch.allclose(averages, averaged(rows, slots, offsets), atol=1e-12)
-        assert torch.allclose(attention, attended(queries, keys, rows, slots, offsets), atol=1e-12)
+        again = attended(queries, keys, rows, slots, offsets, padded)
+        assert torch.allclose(attention, again, atol=1e-12)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_large_logits_do_not_overflow_beside_padding(
+    monkeypatch: pytest.MonkeyPatch, compiled: bool
+) -> None:
+    monkeypatch.setattr(pooling, "_compiled_for", lambda _: compiled)
+    table = torch.tensor([[300.0], [-300.0]])
+    places = torch.tensor([0, 1, 1]), torch.tensor([0, 2, 3])
+    queries = torch.tensor([[10.0], [10.0]], requires_grad=True)
+    for padded, expected in ((3, [300.0, 0.0]), (1, [300.0, -300.0])):
+        found = attended(queries, table, table, *places, padded)
+        assert found.flatten().tolist() == expected
+        found.sum().backward()
+        assert torch.isfinite(queries.grad).all()
 
 
 def test_large_logits_do_not_overflow() -> None:

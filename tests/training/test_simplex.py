@@ -81,7 +81,12 @@ def some_weights(aggregation: str, *, shared: bool = True, d: int = 3) -> dict[s
 
 
 def vector_by_hand(
-    weights: dict[str, NDArray[np.float64]], user: int, history: list[int], gamma: float, kind: str
+    weights: dict[str, NDArray[np.float64]],
+    user: int,
+    history: list[int],
+    gamma: float,
+    kind: str,
+    padded: int = 0,
 ) -> NDArray[np.float64]:
     own = weights["users"][user]
     entries = [weights.get("history", weights["items"])[item] for item in history]
@@ -93,9 +98,9 @@ def vector_by_hand(
         key = np.tanh(weights["keys"] @ entry + weights["key_bias"][0])
         logits.append(float((own if kind == "user_attention" else weights["query"][0]) @ key))
     powers = np.exp(logits)
-    pooled = np.zeros_like(own)
+    pooled, padding = np.zeros_like(own), max(padded - len(history), 0) if kind != "mean" else 0
     for power, entry in zip(powers, entries, strict=True):
-        pooled += power / powers.sum() * entry
+        pooled += power / (powers.sum() + padding) * entry
     return gamma * own + (1 - gamma) * weights["transform"] @ pooled
 
 
@@ -109,17 +114,18 @@ def places_of(parts: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor, torch
     return tuple(torch.from_numpy(each) for each in (items, slots, offsets))
 
 
+@pytest.mark.parametrize("padded", [0, 4])
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
-def test_the_tower_is_a_loop_over_users(aggregation: str, shared: bool) -> None:
+def test_the_tower_is_a_loop_over_users(aggregation: str, shared: bool, padded: int) -> None:
     weights = some_weights(aggregation, shared=shared)
-    tower = SimpleXTower(weights, 0.3, aggregation)
+    tower = SimpleXTower(weights, 0.3, aggregation, padded)
     users = [*RAGGED, 0]
     parts = [RAGGED[user] for user in users]
     found = tower(torch.tensor(users), *places_of(parts))
     arrays = {name: weight.numpy() for name, weight in weights.items()}
     for row, (user, part) in enumerate(zip(users, parts, strict=True)):
-        expected = vector_by_hand(arrays, user, part, 0.3, aggregation)
+        expected = vector_by_hand(arrays, user, part, 0.3, aggregation, padded)
         assert np.allclose(found[row].detach().numpy(), expected, atol=1e-12)
 
 
@@ -245,7 +251,8 @@ def plain_training(data: Interactions, model: SimpleX) -> tuple[NDArray, NDArray
             if o.aggregation != "mean":
                 keys = (entries @ weights["keys"].T + weights["key_bias"]).tanh()
                 query = own if o.aggregation == "user_attention" else weights["query"][0]
-                shares = (keys @ query).softmax(0)
+                empty = torch.zeros(max(o.padded_history - len(history), 0))
+                shares = torch.cat((keys @ query, empty)).softmax(0)[: len(history)]
             pooled = shares @ entries
         return o.gamma * own + (1 - o.gamma) * weights["transform"] @ pooled
 
@@ -295,6 +302,7 @@ def plain_training(data: Interactions, model: SimpleX) -> tuple[NDArray, NDArray
     [
         {"aggregation": "mean"},
         {"aggregation": "user_attention", "max_norm": 0.1},
+        {"aggregation": "user_attention", "padded_history": 7},
         {"aggregation": "self_attention", "shared_history": False, "max_norm": None},
         {"gamma": 0.0, "regularization": 0.2},
         {"item_bias": True},
@@ -321,6 +329,7 @@ def test_training_equals_plain_torch(options: dict[str, Any], engine: str) -> No
         {"mining": Miner(hardest, 9), "num_negatives": 2},
         {"loss": UBPRLoss(), "aggregation": "self_attention"},
         {"max_history": 3},
+        {"aggregation": "self_attention", "padded_history": 9},
         {"optimizer": Adam(0.05, lazy=True), "regularization": 0.0},
     ],
 )
