@@ -183,7 +183,7 @@ def _attend(
         top, total = shares[first:last].max(), queries.dtype.type(0.0)
         if padded > last - first:
             top = max(top, queries.dtype.type(0.0))
-            total += np.exp(-top) * (padded - (last - first))
+            total += np.exp(-top) * queries.dtype.type(padded - (last - first))
         for entry in range(first, last):
             shares[entry] = np.exp(shares[entry] - top)
             total += shares[entry]
