@@ -93,6 +93,10 @@ def movielens_systems(num_items: int) -> dict[str, Options]:
             "loss": LogisticLoss(), "num_negatives": 1, "redraw": "event", "tied": True
         },
         "softmax": ML_GSASREC | {"num_negatives": 512, "accidental_hits": "target"},
+        "softmax-60": ML_GSASREC | {
+            "num_negatives": 512, "accidental_hits": "target", "dropout": 0.2, "epochs": 60,
+            "schedule": "cosine", "patience": None,
+        },
     }  # fmt: skip
 
 
