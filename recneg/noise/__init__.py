@@ -3,6 +3,7 @@
 from recneg.noise.coefficients import OBJECTIVES, Coefficients, coefficients
 from recneg.noise.fitting import Tables, fit_flips, start_tables, vote_epoch
 from recneg.noise.flips import FlipModel
+from recneg.noise.rates import steady_rate
 
 __all__ = [
     "OBJECTIVES",
@@ -12,5 +13,6 @@ __all__ = [
     "coefficients",
     "fit_flips",
     "start_tables",
+    "steady_rate",
     "vote_epoch",
 ]

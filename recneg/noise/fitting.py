@@ -14,6 +14,7 @@ from recneg.jit import kernel, kernel_fast
 from recneg.keys import Key, as_key, below, random_floats
 from recneg.noise.coefficients import BPO, OBJECTIVES, pair_coefficients
 from recneg.noise.flips import FlipModel
+from recneg.noise.rates import steady_rate
 
 __all__ = ["Sums", "Tables", "fit_flips", "start_tables", "vote_epoch"]
 
@@ -49,7 +50,7 @@ def fit_flips(
     epochs: int = 200,
     batch_size: int = 5000,
     num_negatives: int = 4,
-    learning_rate: float = 0.05,
+    learning_rate: float | None = None,
     regularization: float = 1.0,
     flip_regularization: float = 5.0,
     key: int | Key = 0,
@@ -78,10 +79,12 @@ def fit_flips(
         Columns of all four tables.
     epochs, batch_size, num_negatives : int
         200, 5000 and 4 as published.
-    learning_rate, regularization, flip_regularization : float
-        Those published for "nbpo" on Amazon Electronics; on MovieLens-1M 0.02, 0.5 and 1. For
-        "nbpo-o" 0.005, 1, 0.5 and 0.001, 1, 5; for "nbpo-s" 0.002, 0.05, 0.01 and 0.002, 0.05,
-        0.02.
+    learning_rate : float, optional
+        By default `steady_rate`: 0.05, or less on denser data than Amazon Electronics.
+    regularization, flip_regularization : float
+        With a rate of 0.05 those published for "nbpo" on Amazon Electronics; on MovieLens-1M the
+        three are 0.02, 0.5 and 1. For "nbpo-o" 0.005, 1, 0.5 and 0.001, 1, 5; for "nbpo-s" 0.002,
+        0.05, 0.01 and 0.002, 0.05, 0.02.
     key : int or Key
         Of the tables at the start and of the draws.
 
@@ -113,6 +116,9 @@ def fit_flips(
     tables = start_tables(interactions, factors, as_key(key).fold_in(0))
     draws = as_key(key).fold_in(1)
     rate = learning_rate
+    if rate is None:
+        rate = steady_rate(interactions, batch_size=batch_size, num_negatives=num_negatives)
+    first = rate
     for epoch in range(epochs):
         rate *= RATE_DECAY
         vote_epoch(
@@ -122,7 +128,7 @@ def fit_flips(
     if not all(np.isfinite(table).all() for table in tables):
         raise FloatingPointError(
             f"learning_rate must be small enough for {epochs} epochs to stay finite; "
-            f"got {learning_rate}: choose a smaller one, or fewer epochs"
+            f"got {first:g}: choose a smaller one, or fewer epochs"
         )
     return FlipModel(*tables)
 

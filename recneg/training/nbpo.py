@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
 from recneg.keys import Key
-from recneg.noise import OBJECTIVES, FlipModel, Tables, start_tables, vote_epoch
+from recneg.noise import (
+    OBJECTIVES,
+    FlipModel,
+    Tables,
+    start_tables,
+    steady_rate,
+    vote_epoch,
+)
 from recneg.samplers import Uniform
 from recneg.training.negatives import NegativeSource
 from recneg.training.options import NBPOOptions, checked
@@ -38,8 +45,11 @@ class NBPO(Trainer):
         Columns of all four tables.
     objective : {"nbpo", "nbpo-o", "nbpo-s", "bpo"}
         See `recneg.noise.coefficients`.
-    learning_rate, regularization, flip_regularization : float
-        Default: those published for "nbpo" on Amazon Electronics; on MovieLens-1M 0.02, 0.5 and 1.
+    learning_rate : float, optional
+        By default `recneg.noise.steady_rate` of what is trained on: 0.05, as published for "nbpo"
+        on Amazon Electronics, or less on denser data. Published on MovieLens-1M: 0.02.
+    regularization, flip_regularization : float
+        Default: those published on Amazon Electronics; on MovieLens-1M 0.5 and 1.
     learning_rate_decay : float, default 0.99
         Factor on the learning rate before every epoch.
     batch_size, num_negatives, epochs : int
@@ -70,7 +80,7 @@ class NBPO(Trainer):
         factors: int = 50,
         *,
         objective: str = "nbpo",
-        learning_rate: float = 0.05,
+        learning_rate: float | None = None,
         learning_rate_decay: float = 0.99,
         regularization: float = 1.0,
         flip_regularization: float = 5.0,
@@ -148,11 +158,17 @@ class VoteEngine:
 
     def __init__(self, train: Interactions, options: NBPOOptions, key: Key) -> None:
         self.train, self.options, self.key = train, options, key
+        rate = options.learning_rate
+        if rate is None:
+            rate = steady_rate(
+                train, batch_size=options.batch_size, num_negatives=options.num_negatives
+            )
+        self.rate = rate
 
     def epoch(self, state: TrainingState, tell: Callable[[float], None]) -> Epoch:
         """Visit every vote once."""
         o, number = self.options, len(state.history)
-        rate = o.learning_rate * o.learning_rate_decay ** (number + 1)
+        rate = self.rate * o.learning_rate_decay ** (number + 1)
         draws = self.key.fold_in(NEGATIVES).fold_in(number)
         tables = _parted(state.factors)
         started = time.perf_counter()

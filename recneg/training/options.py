@@ -80,7 +80,7 @@ class NBPOOptions(RunOptions):
     """Options of `recneg.NBPO`; see there."""
 
     objective: str
-    learning_rate: Rate
+    learning_rate: Rate | None
     regularization: Decay
     flip_regularization: Decay
     batch_size: Count

@@ -7,7 +7,7 @@ from recneg import BPR, NBPO, UBPR, Interactions, MatrixFactorization, RelMF
 from recneg.errors import InvalidDataError
 from recneg.keys import Key
 from recneg.losses import BPRLoss, NBPOLoss, RelMFLoss, SLAtKLoss, UBPRLoss
-from recneg.noise import start_tables
+from recneg.noise import start_tables, steady_rate
 from recneg.propensity import given, power_law
 from recneg.training import Thresholds
 from recneg.training.sides import SideValues
@@ -71,6 +71,19 @@ def test_nbpo_keeps_the_best_factors_and_their_flips() -> None:
     model.fit(data, show_progress=False)
     assert model.flips.user_flips.shape == model.user_factors.shape
     assert model.history[-1].validation is not None
+
+
+def test_nbpo_trains_dense_data_by_default() -> None:
+    """The published rate, which is for sparse data, overflows on these."""
+    users, items = np.divmod(np.arange(5000), 10)
+    data = Interactions.from_arrays(users, (users * 7 + items * 3) % 50, num_items=50)
+    with pytest.raises(FloatingPointError, match="choose a smaller one"):
+        NBPO(learning_rate=0.05).fit(data, show_progress=False)
+    model = NBPO().fit(data, show_progress=False)
+    assert model.history[-1].correct > 0.9
+    assert abs(model.flips.item_flips).max() < 10
+    again = NBPO(learning_rate=steady_rate(data)).fit(data, show_progress=False)
+    assert np.array_equal(again.item_factors, model.item_factors)
 
 
 def test_nbpo_refuses_an_unknown_objective() -> None:
