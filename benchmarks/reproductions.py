@@ -179,6 +179,10 @@ CELLS: dict[str, Cell] = {
         "gowalla", "SimpleX, 64 factors", (0.1872, 0.1557), "paper",
         published_preset("SimpleX", "gowalla", **FORTY), every=5,
     ),
+    "gowalla-simplex-unpadded": Cell(
+        "gowalla", "SimpleX without padding", (0.1872, 0.1557), "paper",
+        published_preset("SimpleX", "gowalla", padded_history=0, **FORTY), every=5,
+    ),
     "gowalla-ccl-on-test": Cell(
         "gowalla", "MF-CCL, 64 factors, rate by test", (0.1837, 0.1493), "paper",
         published_preset("MF-CCL", "gowalla"), judge="test", every=1,
