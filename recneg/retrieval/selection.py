@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recneg.jit import inlined, kernel
+from recneg.quickselect import kth_largest
 
 __all__ = ["select_rows"]
 
@@ -67,31 +68,6 @@ def _finish(items: Any, scores: Any, size: int) -> None:
         _sift_down(items, scores, last)
     items[size:] = -1
     scores[size:] = -np.inf
-
-
-@inlined
-def _kth_largest(values: Any, k: int) -> Any:
-    """Return the k-th largest value (from 1), reordering `values`."""
-    low, high, target = 0, values.size - 1, k - 1
-    while low < high:
-        pivot = values[(low + high) >> 1]
-        left, right = low, high
-        while left <= right:
-            while values[left] > pivot:
-                left += 1
-            while values[right] < pivot:
-                right -= 1
-            if left <= right:
-                values[left], values[right] = values[right], values[left]
-                left += 1
-                right -= 1
-        if target <= right:
-            high = right
-        elif target >= left:
-            low = left
-        else:
-            break
-    return values[target]
 
 
 @inlined
@@ -170,6 +146,6 @@ def select_rows(
         if bad[row] < 0 and num_items:
             for block in range(blocks):
                 order[block] = maxima[block]
-            bound = _kth_largest(order, wanted)
+            bound = kth_largest(order, order.size, wanted)
             size = _gather(values, seen, maxima, bound, items[row], top_scores[row])
         _finish(items[row], top_scores[row], size)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recneg.jit import kernel
+from recneg.quickselect import kth_largest
 
 __all__ = ["top_slots"]
 
@@ -41,7 +42,7 @@ def top_slots(
     if found < min(k, n):  # the guess was too high: take everything
         found = _above(scores, np.float32(-np.inf), values, slots)
     if found > k:
-        cut = _kth(values, found, k)
+        cut = kth_largest(values, found, k)
         above = 0
         for index in range(found):
             above += scores[slots[index]] > cut
@@ -74,7 +75,8 @@ def _guess(scores: NDArray[np.float32], k: int, values: NDArray[np.float32]) -> 
         return np.float32(-np.inf)
     for index in range(size):
         values[index] = scores[index * SAMPLE + index % SAMPLE]
-    return _kth(values, size, wanted)
+    guess: np.float32 = kth_largest(values, size, wanted)
+    return guess
 
 
 @kernel
@@ -91,30 +93,3 @@ def _above(
             values[found], slots[found] = scores[slot], slot
             found += 1
     return found
-
-
-@kernel
-def _kth(values: NDArray[np.float32], size: int, k: int) -> np.float32:
-    """Return the k-th highest of the first `size` values, which are reordered (Hoare's select)."""
-    low, high, target = 0, size - 1, k - 1
-    while low < high:
-        a, b, c = values[low], values[(low + high) >> 1], values[high]
-        pivot = max(min(a, b), min(max(a, b), c))
-        i, j = low, high
-        while i <= j:
-            while values[i] > pivot:
-                i += 1
-            while values[j] < pivot:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i += 1
-                j -= 1
-        if target <= j:
-            high = j
-        elif target >= i:
-            low = i
-        else:
-            break
-    kth: np.float32 = values[target]
-    return kth
