@@ -46,8 +46,9 @@ class MatrixFactorization(Trainer):
     optimizer : Optimizer, default Adagrad(0.1, rowwise=True)
     user_optimizer : Optimizer, optional
         Of the users' table. Default: `optimizer`.
-    schedule : {"constant", "cosine"}
-        Whether the learning rate falls to 0 over `epochs`, along half a cosine, step by step.
+    schedule : {"constant", "cosine", "steps"}
+        How the learning rate falls over `epochs`: not, to 0 along half a cosine, or to a tenth from
+        60 % of them on and a hundredth from 90 %.
     learning_rate_decay : float, default 1.0
         Factor on the learning rate after every epoch.
     plateau_factor : float, default 1.0

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError
 
 from recneg.errors import InvalidDataError
 from recneg.training.optimizers import Optimizer
+from recneg.training.rates import Schedule
 
 __all__ = ["BPROptions", "FactorizationOptions", "NBPOOptions", "RunOptions", "checked"]
 
@@ -54,7 +55,7 @@ class FactorizationOptions(RunOptions):
     score: Literal["dot", "cosine"]
     optimizer: InstanceOf[Optimizer]
     user_optimizer: InstanceOf[Optimizer]
-    schedule: Literal["constant", "cosine"]
+    schedule: Schedule
     user_regularization: Decay
     item_regularization: Decay
     regularized: Literal["rows", "tables"]

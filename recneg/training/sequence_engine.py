@@ -19,7 +19,7 @@ from recneg.models.tron import Packing, TRONEncoder
 from recneg.training.moments import table_moments
 from recneg.training.optimizers import Optimizer
 from recneg.training.pool_scoring import score_events
-from recneg.training.rates import rate_factor, shrink_factor
+from recneg.training.rates import Schedule, rate_factor, shrink_factor
 from recneg.training.record import Totals, overflow, record
 from recneg.training.sequence_batches import SequenceBatch, SequenceBatches
 from recneg.training.state import Epoch, Factors, TrainingState
@@ -46,7 +46,7 @@ class Stepping:
     optimizer : Optimizer
     epochs : int
     learning_rate_decay : float
-    schedule : {"constant", "cosine"}
+    schedule : {"constant", "cosine", "steps"}
     max_norm : float or None
     precision : {"float32", "choice", "bfloat16"}
     cosine : bool
@@ -58,7 +58,7 @@ class Stepping:
     optimizer: Optimizer
     epochs: int
     learning_rate_decay: float
-    schedule: str
+    schedule: Schedule
     max_norm: float | None
     precision: Precision
     cosine: bool = False

@@ -77,7 +77,7 @@ class SimpleX(Trainer):
         0, which makes them weigh less; published runs do, up to the longest history.
     loss : Loss, default CosineContrastiveLoss()
     optimizer : Optimizer, default Adam(1e-4)
-    schedule : {"constant", "cosine"}
+    schedule : {"constant", "cosine", "steps"}
         As in `MatrixFactorization`; published runs have a constant rate and a plateau factor.
     learning_rate_decay : float, default 1.0
         Factor on the learning rate after every epoch.

@@ -84,8 +84,8 @@ class TRON(SequenceModel):
         every step, which for tables of tens of thousands of items takes longer than all else.
     learning_rate_decay : float, default 1.0
         Factor on the learning rate after every epoch.
-    schedule : {"constant", "cosine"}
-        "cosine" lowers the learning rate to 0 over the epochs.
+    schedule : {"constant", "cosine", "steps"}
+        As in `MatrixFactorization`.
     max_norm : float, optional
         Longest gradient, over all weights, that a step follows unshortened. Default: none.
     batch_size : int, default 128

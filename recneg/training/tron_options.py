@@ -9,6 +9,7 @@ from pydantic import Field, InstanceOf
 from recneg.training.candidates import Hits, Redraw
 from recneg.training.optimizers import Optimizer
 from recneg.training.options import Count, Rate, RunOptions
+from recneg.training.rates import Schedule
 from recneg.training.sequence_batches import Order
 
 __all__ = ["Precision", "TRONOptions"]
@@ -34,7 +35,7 @@ class TRONOptions(RunOptions):
     item_bias: bool
     score: Literal["dot", "cosine"]
     optimizer: InstanceOf[Optimizer]
-    schedule: Literal["constant", "cosine"]
+    schedule: Schedule
     max_norm: Rate | None
     batch_size: Count
     order: Order

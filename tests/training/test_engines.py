@@ -144,6 +144,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "batch_size": 9,
     },
     "decayed rate": {"learning_rate_decay": 0.3, "schedule": "cosine"},
+    "rate in steps": {"schedule": "steps", "epochs": 4},
     "an optimiser of the users": {"user_optimizer": Adagrad(0.02)},
     "mined": {"mining": Miner(hardest, 12), "num_negatives": 3},
     "mined, weighted": {"mining": Miner(importance_weighted, 9), "loss": BPRLoss("sum")},

@@ -323,6 +323,7 @@ def test_training_equals_plain_torch(options: dict[str, Any], engine: str) -> No
     [
         {"dropout": 0.3},
         {"schedule": "cosine", "learning_rate_decay": 0.7},
+        {"schedule": "steps"},
         {"item_bias": True, "dropout": 0.3},
         {"item_bias": True, "gamma": 1.0},
         {"redraw": "epoch", "item_bias": True},

@@ -221,7 +221,7 @@ def test_half_precision_learns_too(precision: str) -> None:
 
 def test_schedules_lower_the_learning_rate() -> None:
     model = fitted()
-    for options in ({"schedule": "cosine"}, {"learning_rate_decay": 0.5}):
+    for options in ({"schedule": "cosine"}, {"schedule": "steps"}, {"learning_rate_decay": 0.5}):
         assert not same(model, fitted(**options))
     tiny = fitted(learning_rate_decay=1e-9)
     assert np.allclose(tiny._weights()[1], fitted(epochs=1)._weights()[1], atol=1e-6)
