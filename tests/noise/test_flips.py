@@ -174,53 +174,68 @@ def test_fit_learns_preferences_and_depends_on_its_key_alone():
     assert np.corrcoef(found[~seen], clicks[~seen])[0, 1] > 0.5  # also of what was not observed
 
 
-def same_degrees(num_users, num_items, each):
+def drawn_at_random(num_users, num_items, each, skew=0.0):
     rng = np.random.default_rng(0)
-    items = [rng.choice(num_items, each, replace=False) for _ in range(num_users)]
+    weights = 1 / (1 + np.arange(num_items)) ** skew
+    weights /= weights.sum()
+    items = [rng.choice(num_items, each, False, weights) for _ in range(num_users)]
     return Interactions.from_arrays(
         np.repeat(np.arange(num_users), each), np.concatenate(items), num_items=num_items
     )
 
 
-@pytest.mark.parametrize("objective", ["nbpo", "bpo"])
-@pytest.mark.parametrize("shape", [(30, 20, 10), (30, 20, 19), (500, 50, 10), (50, 400, 200)])
-def test_defaults_stay_small_on_dense_data(shape, objective):
-    data = same_degrees(*shape)
-    model = fit_flips(data, objective=objective, epochs=60)
+@pytest.mark.parametrize("options", [{}, {"flip_regularization": 0.5}, {"objective": "bpo"}])
+@pytest.mark.parametrize(
+    "shape",
+    [(30, 20, 10), (30, 20, 19), (500, 50, 10), (50, 400, 200), (1000, 500, 20, 1.2)],
+)
+def test_defaults_stay_small_on_dense_data(shape, options):
+    data = drawn_at_random(*shape)
+    model = fit_flips(data, epochs=30, factors=16, **options)
     tables = model.user_factors, model.item_factors, model.user_flips, model.item_flips
     assert max(float(abs(table).max()) for table in tables) < 10
-    seen = data.contains(np.arange(shape[0])[:, None], np.arange(shape[1]))
-    found = model.preference(np.arange(shape[0])[:, None], np.arange(shape[1]))
-    assert found[seen].mean() > found[~seen].mean() + 0.1
+    users, items = np.arange(shape[0])[:, None], np.arange(shape[1])
+    seen, found = data.contains(users, items), model.preference(users, items)
+    assert found[seen].mean() > found[~seen].mean() + 0.01
 
 
 def test_the_default_rate_is_the_steady_one():
-    data = same_degrees(200, 30, 10)
-    rate = steady_rate(data, batch_size=300, num_negatives=3)
-    options = {"factors": 4, "epochs": 3, "batch_size": 300, "num_negatives": 3}
+    data = drawn_at_random(200, 30, 10)
+    options = {"batch_size": 1000, "num_negatives": 5}
+    rate = steady_rate(data, **options)
+    options |= {"factors": 4, "epochs": 3}
     found, wanted = fit_flips(data, **options), fit_flips(data, learning_rate=rate, **options)
     assert rate < 0.05
     np.testing.assert_array_equal(found.user_factors, wanted.user_factors)
 
 
-def test_steady_rate_is_that_of_the_batch_with_most_draws():
-    """The expected draws of each user and item, batch by batch, and their Frobenius norm."""
+@pytest.mark.parametrize("num_items", [8, 500])
+def test_steady_rate_is_that_of_the_batch_with_the_largest_norms(num_items):
+    """Votes and expected draws of each user and item, batch by batch, as matrices."""
     pairs = [(0, i) for i in range(6)] + [(1, i) for i in range(8)] + [(3, 0), (3, 1), (3, 7)]
-    data = Interactions.from_arrays(*np.transpose(pairs), num_users=5, num_items=8)
-    norms = []
-    for start in range(0, len(pairs), 4):
-        draws = np.zeros((5, 8))
-        for u, _ in pairs[start : start + 4]:
-            free = np.setdiff1d(np.arange(8), data.items_of(u))
-            draws[u, free] += 20 / max(len(free), 1)
-        norms.append(np.linalg.norm(draws))
-    assert steady_rate(data, batch_size=4, num_negatives=20) == pytest.approx(2.1 / max(norms))
-    full = Interactions.from_arrays([0, 0, 1, 1], [0, 1, 0, 1])
-    assert steady_rate(full) == 0.05  # nothing is drawn
-    assert steady_rate(same_degrees(400, 4000, 3)) == 0.05
+    pairs += [(u, 0) for u in range(4, 40)]
+    data = Interactions.from_arrays(*np.transpose(pairs), num_users=41, num_items=num_items)
+    shares = []
+    for start in range(0, len(pairs), 9):
+        votes, draws = np.zeros((41, num_items)), np.zeros((41, num_items))
+        for u, i in pairs[start : start + 9]:
+            free = np.setdiff1d(np.arange(num_items), data.items_of(u))
+            votes[u, i] = 40 * (len(free) > 0)
+            draws[u, free] += 40 / max(len(free), 1)
+        shares.append((np.linalg.norm(draws) / 42, np.linalg.norm(votes, 2) / 60))
+    most = np.max(shares, axis=0)
+    assert (most[0] > most[1]) == (num_items == 8)
+    rate = steady_rate(data, batch_size=9, num_negatives=40)
+    assert rate == pytest.approx(0.05 / max(1, *most), rel=1e-3)
+
+
+def test_the_steady_rate_of_sparse_data_is_the_published_one():
+    assert steady_rate(drawn_at_random(400, 4000, 3)) == 0.05
+    assert steady_rate(Interactions.from_arrays([0, 0, 1, 1], [0, 1, 0, 1])) == 0.05  # no draws
+    assert steady_rate(Interactions.from_arrays([], [], num_users=2, num_items=2)) == 0.05
     for options in ({"batch_size": 0}, {"num_negatives": 0}):
         with pytest.raises(ValueError, match="must be at least 1; got 0"):
-            steady_rate(data, **options)
+            steady_rate(drawn_at_random(3, 4, 2), **options)
 
 
 def test_amazon_electronics_keeps_the_published_rate():
