@@ -107,4 +107,5 @@ def _value(text: str, kind: str, what: str) -> Any:
     try:
         return TYPES[kind](text)
     except ValueError:
-        raise InvalidDataError(f"{what} must be a {kind}; got {text!r}") from None
+        article = "an" if kind == "int" else "a"
+        raise InvalidDataError(f"{what} must be {article} {kind}; got {text!r}") from None

@@ -1,6 +1,7 @@
 """Trainers, losses and optimisers by name: each trains, each option arrives, errors are clear."""
 
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from recneg.catalogue import (
     parse_model,
     parse_optimizer,
 )
+from recneg.catalogue.choices import LOSS_CHOICES, model_choices
 from recneg.catalogue.models import model_options
 from recneg.errors import IntegrityError, InvalidDataError
 from recneg.losses import BSLLoss, GBCELoss, Loss
@@ -116,6 +118,39 @@ def test_every_option_arrives(name: str) -> None:
         assert all(made[key] == value for key in keys), (option, made)
 
 
+def check_choices(words: tuple[str, ...], make: Callable[[str], object]) -> None:
+    """What is listed is taken; what is not is refused, naming all that is listed."""
+    for word in words:
+        make(word)
+    with pytest.raises(ValueError, match="'none of these'") as error:
+        make("none of these")
+    assert all(word in str(error.value) for word in words)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_words_an_option_of_a_model_may_be(name: str) -> None:
+    words = {key for key, option in model_options(name).items() if option.annotation == "str"}
+    choices = model_choices(name)
+    assert words <= choices.keys()
+    for option in words:
+        assert model_options(name)[option].default in choices[option]
+        check_choices(
+            choices[option],
+            lambda word, option=option: parse_model(f"{name}:{option}={word}")(),
+        )
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_what_words_an_option_of_a_loss_may_be(name: str) -> None:
+    for option in inspect.signature(LOSSES[name]).parameters.values():
+        if option.annotation == "str":
+            assert option.default in LOSS_CHOICES[option.name]
+            check_choices(
+                LOSS_CHOICES[option.name],
+                lambda word, option=option.name: parse_loss(f"{name}:{option}={word}", 50),
+            )
+
+
 def test_parts_of_losses_arrive() -> None:
     made = parse_model("rel_mf:local=log,clip=none")().loss
     assert (made.local, made.clip) == ("log", None)
@@ -148,7 +183,7 @@ def test_losses_and_optimisers() -> None:
     [
         ("als", {}, "a model must be one of bpr, mf, .*; got 'als'"),
         ("mf:colour=red", {}, "options of mf must be written as option=value, of factors, "),
-        ("mf:factors=many", {}, "mf:factors must be a int; got 'many'"),
+        ("mf:factors=many", {}, "mf:factors must be an int; got 'many'"),
         ("mf:item_bias=1", {}, "mf:item_bias must be true or false; got '1'"),
         ("mf", {"given": {"learning_rate": 0.1}}, "options of mf .*; got learning_rate=0.1"),
         ("bpr", {"loss": BSLLoss()}, "given loss must be one of mf, .*tron; got bpr"),

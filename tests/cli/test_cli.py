@@ -140,6 +140,9 @@ def test_models_lists_every_one(capsys: pytest.CaptureFixture[str]) -> None:
     words = set(printed.split())
     assert {*MODELS, *LOSSES, *OPTIMIZERS} <= words
     assert "gamma=0.5" in printed
+    plain = " ".join(printed.split())
+    for listed in ("local=squared | log", "redraw=batch | event", "activation=tanh | relu | atan"):
+        assert listed in plain
 
 
 def test_every_kind_of_model_is_trained_and_read_again(
