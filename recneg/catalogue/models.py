@@ -155,7 +155,7 @@ def parse_model(
 ) -> Callable[..., Any]:
     """Return the maker of the trainer that `text` names.
 
-    The maker takes what else the class takes; `num_threads` may also be given where it has none.
+    The maker takes what else the class takes.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def parse_model(
     def make(**more: Any) -> Trainer | SequenceModel:
         taken = {key: value for key, value in more.items() if key in _parameters(name)}
         for key, value in more.items():
-            if key not in taken and key != "num_threads" and value is not None:
+            if key not in taken and value is not None:
                 raise InvalidDataError(f"{name} must keep its own {key}; got {value!r}")
         return entry.kind(**{**options, **taken})
 

@@ -56,6 +56,8 @@ class NBPO(Trainer):
         5000, 4 and 200 as published. Batches take the interactions in their order.
     patience, evaluate_every, validation_fraction, seed
         As for `BPR`.
+    num_threads : int, default 0
+        Changes nothing: batches follow each other, and each is summed up by one thread.
 
     Attributes
     ----------
@@ -91,6 +93,7 @@ class NBPO(Trainer):
         evaluate_every: int = 5,
         validation_fraction: float = 0.1,
         seed: int = 0,
+        num_threads: int = 0,
     ) -> None:
         if objective not in OBJECTIVES:
             raise InvalidDataError(
@@ -112,7 +115,7 @@ class NBPO(Trainer):
             validation_fraction=validation_fraction,
             seed=seed,
         )
-        self._ready(Uniform, None, 1)
+        self._ready(Uniform, None, num_threads)
 
     def manifest(self) -> dict[str, Any]:
         """Return the options, as keyword arguments that JSON can hold."""

@@ -86,6 +86,17 @@ def test_nbpo_trains_dense_data_by_default() -> None:
     assert np.array_equal(again.item_factors, model.item_factors)
 
 
+def test_nbpo_takes_a_number_of_threads_and_gives_the_same_bits() -> None:
+    data, options = some_interactions(), {"factors": 4, "epochs": 3, "batch_size": 64}
+    one, two = (
+        NBPO(**options, num_threads=threads).fit(data, show_progress=False) for threads in (1, 2)
+    )
+    assert np.array_equal(one.item_factors, two.item_factors)
+    assert "num_threads" not in one.manifest()  # as for the others: not the model's, but the run's
+    with pytest.raises(InvalidDataError, match="num_threads must not be negative; got -1"):
+        NBPO(num_threads=-1)
+
+
 def test_nbpo_refuses_an_unknown_objective() -> None:
     with pytest.raises(InvalidDataError, match="objective must be one of"):
         NBPO(objective="npbo")
