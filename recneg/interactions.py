@@ -405,7 +405,8 @@ class Interactions:
         """Read a CSV, TSV, ``::``-separated or Parquet file, plain or gzipped.
 
         Columns are found by their usual names (``userId``, ``movie_id``, ``rating``, ...) or taken
-        as given. A text file without a header is read as user, item, weight, timestamp.
+        as given. A text file with a number in its first line has no header, and is read as user,
+        item, weight, timestamp; above labels alone there must be one.
 
         Parameters
         ----------

@@ -150,10 +150,17 @@ def read_interactions(
         raise ValueError(f"ids must be 'integer' or 'string'; got {ids!r}")
     path = Path(path)
     frame, has_header = read_table(path)
+    in_text = not path.name.lower().endswith((".parquet", ".pq"))
     given = {"user": user, "item": item, "weight": weight, "timestamp": timestamp}
-    names = _roles(frame.columns, given, has_header, path)
-    if path.name.lower().endswith((".parquet", ".pq")):
+    names = _roles(frame.columns, given, in_text, path)
+    if not in_text:
         return frame, names
+    header = [name for name in (names["user"], names["item"]) if name is not None]
+    if has_header and all((frame[name] == name).any() for name in header):
+        raise InvalidDataError(
+            f"{path.name}, line 1: a header must not occur among what it names; {header[0]!r} and "
+            f"{header[1]!r} do: a first line of data needs a header above it"
+        )
     first_line = 2 if has_header else 1
     blank = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
     casts = {}
@@ -254,7 +261,7 @@ def _first_long_line(data: bytes, separator: str, width: int) -> str:
 
 
 def _roles(
-    columns: list[str], given: dict[str, str | None], has_header: bool, path: Path
+    columns: list[str], given: dict[str, str | None], in_text: bool, path: Path
 ) -> dict[str, str | None]:
     """Give each role a column: the one named by the user, else the first with a usual name."""
     plain = {re.sub(r"[^a-z]", "", column.lower().split(":")[0]): column for column in columns}
@@ -269,8 +276,10 @@ def _roles(
             continue
         roles[role] = next((plain[usual] for usual in NAMES[role] if usual in plain), None)
         if roles[role] is None and role in ("user", "item"):
+            article, line = "an" if role == "item" else "a", ", line 1" * in_text
+            data = "; a first line of data without any number needs a header above it"
             raise InvalidDataError(
-                f"{path.name}: no column looks like a {role} (such as {NAMES[role][1]!r}); "
-                f"name one of {columns}, or add a header"
+                f"{path.name}{line}: no column looks like {article} {role} "
+                f"(such as {NAMES[role][1]!r}); name one of {columns}{data * in_text}"
             )
     return roles

@@ -157,7 +157,7 @@ def test_empty_files_are_errors(tmp_path: Path, text: str) -> None:
     [
         ("user,item\n", "must have at least one row"),
         ("123\n", r"line 1: columns must be separated by .*; got '123'"),
-        ("user,thing\n1,2\n", r"no column looks like a item .*name one of \['user', 'thing'\]"),
+        ("user,thing\n1,2\n", r"no column looks like an item .*name one of \['user', 'thing'\]"),
         ("thing,item\n1,2\n", "no column looks like a user"),
         (
             "user,item,date\n1,2,soon\n",
@@ -168,6 +168,33 @@ def test_empty_files_are_errors(tmp_path: Path, text: str) -> None:
 def test_unreadable_tables_are_errors(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InvalidDataError, match=message):
         read(tmp_path, text)
+
+
+@pytest.mark.parametrize("labels", ["ann,tea\n", "ann,tea,hot\n"])
+def test_a_first_line_of_labels_is_not_lost(tmp_path: Path, labels: str) -> None:
+    """Without a number it cannot be told from a header; nobody is led to name it as one."""
+    text = labels + labels.replace("tea", "jam") + labels.replace("ann", "bob")
+    needs = "a first line of data .*needs a header above it"
+    with pytest.raises(InvalidDataError, match=f"line 1: no column looks like a user .*{needs}"):
+        read(tmp_path, text, ids="string")
+    with pytest.raises(InvalidDataError, match="line 1: a header must not occur .*'ann' and 'tea'"):
+        read(tmp_path, text, ids="string", user="ann", item="tea")
+    header = "user,item,kind\n" if labels.count(",") > 1 else "user,item\n"
+    rows = read(tmp_path, header + text, ids="string").to_polars().rows()
+    assert rows == [("ann", "jam"), ("ann", "tea"), ("bob", "tea")]
+    pl.DataFrame({"ann": ["a"], "tea": ["x"]}).write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(InvalidDataError, match=r"^a.parquet: no column .*\['ann', 'tea'\]$"):
+        Interactions.from_file(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("ids", ["integer", "string"])
+def test_a_first_line_with_a_number_is_data(tmp_path: Path, ids: str) -> None:
+    assert len(read(tmp_path, "1,2\n3,4\n3,2\n", ids=ids)) == 3
+    if ids == "string":
+        assert read(tmp_path, "ann,2\nbob,4\n", ids=ids).to_polars().rows() == [
+            ("ann", "2"),
+            ("bob", "4"),
+        ]
 
 
 def test_missing_columns_and_files_are_errors(tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ class SourceOptions:
     Parameters
     ----------
     data
-        A name from recneg datasets, "simulated", or a CSV, TSV, ::-separated or Parquet file.
+        A name from recneg datasets, "simulated", or a CSV, TSV, ::-separated or Parquet file. A
+        text file with a number in its first line has no header: its columns are user, item,
+        weight and timestamp, as far as there are any.
     threshold
         Keep interactions with at least this rating.
     fold
