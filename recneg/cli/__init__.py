@@ -61,7 +61,8 @@ def _one_line(text: str) -> str:
 
 def _with_options(text: str) -> str:
     """Write the arguments of functions that an error names as the options that they are here."""
-    return re.sub(r"\b(ids|exhausted)='(\w+)'", r"--\1 \2", text)
+    text = re.sub(r"\b(ids|exhausted)='(\w+)'", r"--\1 \2", text)
+    return text.replace("or None for", "or none for")
 
 
 def _fail(message: str, status: int) -> None:

@@ -64,7 +64,7 @@ def make_trainer(
         raise InvalidDataError(
             f"an option must be given once; got --model {choices.model} and {option}"
         )
-    if given.get("patience") == 0:
+    if isinstance(given.get("patience"), str):  # none, as in the model's name
         given["patience"] = None
     return partial(
         parse_model(

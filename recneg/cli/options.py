@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
 
 __all__ = ["DataOptions", "ModelOptions", "SourceOptions"]
 
@@ -85,7 +87,8 @@ class ModelOptions:
     item_bias
         Learn a bias for each item.
     patience
-        Stop after this many evaluations on validation without a better NDCG@20; 0 never stops.
+        Stop after this many evaluations on validation without a better NDCG@20, and keep the best
+        epoch; none: train for all epochs and keep the last.
     evaluate_every
         Epochs between evaluations on validation.
     threads
@@ -97,6 +100,6 @@ class ModelOptions:
     learning_rate: float | None = None
     regularization: float | None = None
     item_bias: bool | None = None
-    patience: int | None = None
+    patience: Annotated[int | Literal["none", "None"] | None, Parameter(show_choices=False)] = None
     evaluate_every: int | None = None
     threads: int = 0

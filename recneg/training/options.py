@@ -96,7 +96,9 @@ def checked(kind: type[Options], **values: object) -> Options:
         return kind(**values)  # type: ignore[arg-type]
     except ValidationError as error:
         wrong = "; ".join(
-            f"{'.'.join(map(str, part['loc']))}: {part['msg'].lower()}, got {part['input']!r}"
+            f"{'.'.join(map(str, part['loc']))}: {part['msg'].lower()}"
+            f"{', or None for no early stop' * (part['loc'] == ('patience',))}, "
+            f"got {part['input']!r}"
             for part in error.errors()
         )
         raise InvalidDataError(wrong) from None

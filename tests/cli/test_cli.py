@@ -60,6 +60,22 @@ def test_compare_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("none", ["none", "None"])
+def test_patience_none_trains_for_all_epochs(
+    none: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--epochs", "30", "--factors", "4", "--evaluate-every", "1", "--threads", "1"]
+    rate = ["--learning-rate", "0.5"]  # too high: later epochs are worse
+    run("train", tmp_path / "a.safetensors", *options, *rate)
+    assert "30 epochs" not in capsys.readouterr().out
+    run("train", tmp_path / "b.safetensors", *options, *rate, "--patience", none)
+    assert "30 epochs" in capsys.readouterr().out
+    run("train", tmp_path / "c.safetensors", *options, *rate, "--model", f"bpr:patience={none}")
+    one, two = (load_model(tmp_path / f"{name}.safetensors") for name in "bc")
+    assert one.options.patience is None
+    assert np.array_equal(one.item_factors, two.item_factors)
+
+
 def test_evaluate_is_repeatable(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -153,7 +169,7 @@ def test_every_kind_of_model_is_trained_and_read_again(
     run(
         "train", path, *FAST, "--model", "mf:score=cosine,num_negatives=8", "--loss",
         "bsl:temperature=0.2", "--optimizer", "adam:learning_rate=0.01", "--sampler",
-        "popularity:exponent=0.5", "--data", "simulated", "--patience", "0", "--seed", "3",
+        "popularity:exponent=0.5", "--data", "simulated", "--patience", "none", "--seed", "3",
     )  # fmt: skip
     run("evaluate", path, "--k", "10")
     printed = capsys.readouterr().out
@@ -351,6 +367,9 @@ def test_changed_data_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["train"], "train.*requires an argument"),
         (["train", "/nonexistent/x.st"], "folder of /nonexistent/x.st must exist"),
         (["train", "m.st", "--factors", "0"], "factors: .*got 0"),
+        (["train", "m.st", "--patience", "0"], "patience: .*1, or none for no early stop, got 0"),
+        (["train", "m.st", "--model", "bpr:patience=0"], "or none for no early stop, got 0"),
+        (["train", "m.st", "--patience", "often"], "Invalid value for --patience"),
         (
             ["train", "m.st", "--model", "bpr:epochs=2", "--epochs", "5"],
             "once; got .* and --epochs",
