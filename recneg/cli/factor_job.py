@@ -11,6 +11,7 @@ from recneg.catalogue import Material, Recipe
 from recneg.cli.data import load_data, make_split, training_dislikes
 from recneg.cli.job import Job, Listed, raw_id
 from recneg.cli.options import DataOptions
+from recneg.cli.tables import counted
 from recneg.evaluation import evaluate
 from recneg.training.trainer import Trainer
 
@@ -50,7 +51,8 @@ class FactorJob(Job):
         split = self.split
         result = evaluate(model, split.train, split.test, k=k, exclude=split.validation)
         left = len(result.skipped_users)
-        return result.to_polars(), f"{len(result.users)} users; {left} without test items left out"
+        users = counted(len(result.users), "user")
+        return result.to_polars(), f"{users}; {left} without test items left out"
 
     def recommend(self, model: Trainer, who: str, n: int) -> Listed:
         """Return the best items that the user has in neither train nor validation."""
@@ -58,5 +60,5 @@ class FactorJob(Job):
         index = int(train.user_index([raw_id(who, train.user_ids, "user")])[0])
         seen = np.concatenate((train.items_of(index), validation.items_of(index)))
         found = model.recommend(index, N=n, filter_already_liked_items=False, filter_items=seen)
-        title = f"user {who}, who has {len(seen)} items in train and validation"
+        title = f"user {who}, who has {counted(len(seen), 'item')} in train and validation"
         return Listed(title, *found, set(test.items_of(index).tolist()))

@@ -22,7 +22,7 @@ from recneg.cli.factor_job import FactorJob
 from recneg.cli.job import Job
 from recneg.cli.options import DataOptions, ModelOptions
 from recneg.cli.sequence_job import SequenceJob
-from recneg.cli.tables import print_table, stdout
+from recneg.cli.tables import counted, print_table, stdout
 from recneg.errors import IntegrityError, InvalidDataError
 from recneg.files import atomic_path, check_folder
 from recneg.training import SequenceModel
@@ -105,9 +105,10 @@ def train_model(
     scores = [epoch.validation for epoch in estimator.history if epoch.validation is not None]
     best = f", best validation {job.judged_by(estimator)} {max(scores):.4f}" if scores else ""
     seconds = 0.0 if last is None else last.seconds
+    epochs = counted(len(estimator.history), "epoch")
     if estimator.resumed_epochs:
         console.print(f"went on after epoch {estimator.resumed_epochs} of {checkpoint}")
-    console.print(f"{len(estimator.history)} epochs in {seconds:.2f} s{best}; saved {out}")
+    console.print(f"{epochs} in {seconds:.2f} s{best}; saved {out}")
     console.print(f"next: recneg evaluate {out}")
 
 

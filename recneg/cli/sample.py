@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from recneg.catalogue import Material, parse_recipe
 from recneg.cli.data import load_data
 from recneg.cli.options import SourceOptions
-from recneg.cli.tables import stdout
+from recneg.cli.tables import counted, stdout
 from recneg.csr import check_values
 from recneg.errors import InvalidDataError
 from recneg.files import atomic_path, check_folder
@@ -58,7 +58,8 @@ def run(
     with atomic_path(out) as path:
         frame.write_parquet(path)
     stdout().print(
-        f"wrote {frame.height} negatives for {len(rows)} rows to {out}; {interactions!r}"
+        f"wrote {counted(frame.height, 'negative')} for {counted(len(rows), 'row')} to {out}; "
+        f"{interactions!r}"
     )
 
 

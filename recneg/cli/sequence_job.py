@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from recneg.catalogue import Material, Recipe
 from recneg.cli.job import Job, Listed, raw_id
 from recneg.cli.options import DataOptions
+from recneg.cli.tables import counted
 from recneg.errors import InvalidDataError
 from recneg.evaluation import evaluate_next_item
 from recneg.evaluation.next_item_result import RANK_METRICS
@@ -99,8 +100,8 @@ class SequenceJob(Job):
             exclude_seen=self._masks, train=self.split.train,
         )  # fmt: skip
         return result.to_polars(), (
-            f"{len(result.events)} events, {result.num_unseen_targets} of them of items that train "
-            f"lacks; {result.num_masked_targets} of items met before left out"
+            f"{counted(len(result.events), 'event')}, {result.num_unseen_targets} of them of items "
+            f"that train lacks; {result.num_masked_targets} of items met before left out"
         )
 
     def recommend(self, model: TRON, who: str, n: int) -> Listed:
@@ -111,7 +112,7 @@ class SequenceJob(Job):
         if len(events) < 2:
             raise InvalidDataError(f"sequence {who} must have two events; got {len(events)}")
         found = model.recommend(events[:-1], N=n, filter_already_seen_items=self._masks)
-        title = f"after {len(events) - 1} events of sequence {who}"
+        title = f"after {counted(len(events) - 1, 'event')} of sequence {who}"
         return Listed(title, *found, {int(events[-1])})
 
     @property

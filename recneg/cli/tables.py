@@ -8,13 +8,18 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["print_table", "stdout"]
+__all__ = ["counted", "print_table", "stdout"]
 
 WIDTH_OF_FILES = 110
 """Columns when the output is not a terminal but a pipe or a file."""
 
 WORD = 8
 """Letters of a word that stay together, if there is no room for more beside the numbers."""
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number with its noun: 1 epoch, 2 epochs."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def stdout() -> Console:

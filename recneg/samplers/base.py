@@ -247,9 +247,10 @@ class Sampler(ABC):
             str(user) if raw is None else f"{user} (id {raw[user]})" for user in without[:5]
         )
         more = ", ..." if len(without) > 5 else ""
+        have = "has" if len(without) == 1 else "have"
         raise NoNegativeError(
             f"every user must have an item that {type(self).__name__} may draw; "
-            f"{len(without)} of this batch have none: {named}{more} "
+            f"{len(without)} of this batch {have} none: {named}{more} "
             "(drop them, or pass exhausted='mask')"
         )
 

@@ -324,6 +324,18 @@ def test_every_split(split: str, tmp_path: Path) -> None:
     run("evaluate", tmp_path / "m.safetensors", "--k", "10")
 
 
+def test_one_of_a_thing_is_singular(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, path = tmp_path / "clicks.csv", tmp_path / "m.safetensors"
+    source.write_text("user,item,time\n1,1,1\n1,2,2\n1,3,3\n2,4,1\n")
+    data = ["--data", source, "--split", "leave-last"]
+    run("train", path, *data, "--epochs", "1", "--factors", "2", "--threads", "1")
+    run("evaluate", path, "--k", "1")
+    run("recommend", path, "2")
+    printed = capsys.readouterr().out
+    for words in ("1 epoch in ", "1 user; 1 without", "who has 1 item in"):
+        assert words in printed
+
+
 def test_simulated_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("compare", "--data", "simulated", "--samplers", "uniform", *FAST)
     assert "simulated: Split(2000 users, 1500 items" in capsys.readouterr().out
@@ -416,7 +428,7 @@ def test_a_wrong_argument_is_one_line_and_exit_2(
         ("1,2\n1,x3\n", "line 3: .*(read labels with --ids string); got 'x3'"),
         (
             "1,2\n1,3\n2,2\n",
-            "1 of this batch have none: 0 (id 1) (drop them, or pass --exhausted mask)",
+            "1 of this batch has none: 0 (id 1) (drop them, or pass --exhausted mask)",
         ),
     ],
 )
@@ -477,7 +489,7 @@ def test_exhausted_users_are_named_or_left_out(
     source.write_text("user,item\n7,1\n7,2\n9,1\n")
     with pytest.raises(SystemExit):
         run("sample", out, "--data", source)
-    assert "have none: 0 (id 7)" in capsys.readouterr().err
+    assert "has none: 0 (id 7)" in capsys.readouterr().err
     run("sample", out, "--data", source, "--exhausted", "mask")
     assert pl.read_parquet(out).select("row", "user", "item").rows() == [(2, 9, 2)]
     with pytest.raises(SystemExit):

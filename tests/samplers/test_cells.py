@@ -98,7 +98,7 @@ def test_popularity_leaves_out_items_without_a_count(law: Any) -> None:
     data = Interactions.from_arrays([0, 1, 1], [0, 0, 2], num_items=4)
     sampler = law(data, np.ones((2, 2)), np.ones((4, 2)), weighting="popularity")
     assert sampler.sample([0], 5, key=0).items.tolist() == [[2] * 5]
-    with pytest.raises(NoNegativeError, match="have none: 1"):
+    with pytest.raises(NoNegativeError, match="has none: 1"):
         sampler.sample([1], 1, key=0)
 
 

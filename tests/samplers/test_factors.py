@@ -200,7 +200,7 @@ def test_one_item_and_a_user_without_any(law: Any) -> None:
     sampler = law(data, [[2.0], [1.0]], [[-3.0]])
     assert sampler.sample([0], 3, key=0).items.tolist() == [[0, 0, 0]]
     assert sampler.sample([0], 3, key=0).log_q.tolist() == [[0.0, 0.0, 0.0]]
-    with pytest.raises(NoNegativeError, match="have none: 1"):
+    with pytest.raises(NoNegativeError, match="has none: 1"):
         sampler.sample([0, 1], 1, key=0)
     masked = sampler.sample([0, 1], 2, key=0, exhausted="mask")
     assert masked.items.tolist() == [[0, 0], [-1, -1]]

@@ -141,7 +141,7 @@ def test_one_user_one_item() -> None:
     assert Uniform(free).sample([0], 3, key=0).items.tolist() == [[0, 0, 0]]
     assert Uniform(free).sample([0], 3, key=0).log_q.tolist() == [[0.0, 0.0, 0.0]]
     full = Interactions.from_arrays([0], [0])
-    with pytest.raises(NoNegativeError, match=r"1 of this batch have none: 0"):
+    with pytest.raises(NoNegativeError, match=r"1 of this batch has none: 0"):
         Uniform(full).sample([0], 1, key=0)
 
 

@@ -243,7 +243,7 @@ def test_bad_data(split: Split) -> None:
     with pytest.raises(InvalidDataError, match="the sampler must have"):
         BPR(sampler=Uniform(empty)).fit(split.train, show_progress=False)
     full = Interactions.from_arrays([0, 0, 1], [0, 1, 1])
-    with pytest.raises(NoNegativeError, match="have none: 0"):
+    with pytest.raises(NoNegativeError, match="has none: 0"):
         BPR(epochs=1).fit(full, show_progress=False)
     with pytest.raises(InvalidDataError, match="patience must have validation interactions"):
         BPR(epochs=1, patience=1).fit(full, show_progress=False)
