@@ -7,7 +7,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+from lenskit_peer import LensKitBPR, lenskit_data
 from peers import CornacBPR, Factors, ImplicitBPR, cornac_data
+from recbole_peer import RecBoleBPR, recbole_data
 from timed_training import Clock, runs, small, stages
 
 from recneg import BPR, Interactions, MatrixFactorization
@@ -100,6 +102,24 @@ def cornac_bpr(setting: Setting, seed: int) -> Any:
     return partial(stages, advance)
 
 
+def by_epochs(peer: Any, data_of: Any, setting: Setting, seed: int) -> Any:
+    """Return a peer with a data set of its own, looked at after its epochs.
+
+    Another model has an epoch beforehand: LensKit compiles for the sizes of tables.
+    """
+
+    def advance(train: Interactions, clock: Clock) -> None:
+        make = partial(
+            peer, train, factors=FACTORS, seed=seed, num_threads=1, data=data_of(train), **setting
+        )
+        make().advance(1)
+        model = make()
+        clock.started = time.process_time()
+        model.advance(100_000, lambda: clock.after(1, model.factors))
+
+    return partial(stages, advance)
+
+
 class System(NamedTuple):
     """What trains, its package, the settings by data set, and whether each mark is a run anew."""
 
@@ -159,6 +179,17 @@ SYSTEMS: dict[str, System] = {
     "Cornac, BPR": System(cornac_bpr, "cornac", {
         "movielens-1m": over("learning_rate", [0.05, 0.1], regularization=0.01),
         "gowalla": over("learning_rate", [0.1, 0.2], regularization=0.005),
+    }),
+    "LensKit, BPR": System(partial(by_epochs, LensKitBPR, lenskit_data), "lenskit.flexmf", {
+        "movielens-1m": over("learning_rate", [0.005, 0.01], regularization=0.3),
+        "gowalla": over("regularization", [0.1, 0.5], learning_rate=0.01),
+    }),
+    "RecBole, BPR": System(partial(by_epochs, RecBoleBPR, recbole_data), "recbole.trainer", {
+        "movielens-1m": [
+            {"learning_rate": 0.003},
+            {"learning_rate": 0.005, "weight_decay": 3e-6, "train_batch_size": 8192},
+        ],
+        "gowalla": over("train_batch_size", [8192, 16384], learning_rate=0.01),
     }),
 }  # fmt: skip
 

@@ -1,13 +1,16 @@
 """Other libraries' BPRs behind one small interface: advance by iterations, read the factors.
 
-Each peer draws positives with replacement, skips a triple whose negative turns out to be seen, and
-can be advanced in stages, from where it stopped.
+Each peer can be advanced in stages, from where it stopped. Those of implicit and Cornac, here, draw
+positives with replacement and skip a triple whose negative turns out to be seen; those of LensKit
+and RecBole have files of their own.
 """
 
 import importlib
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -40,6 +43,59 @@ def why_missing(module: str) -> str | None:
     except Exception as error:
         return f"skipped: {type(error).__name__}: {error}"
     return None
+
+
+@dataclass(frozen=True)
+class Known:
+    """The users and items of a library's own indices, by their index in the training data."""
+
+    train: Interactions
+    users: NDArray[Any]
+    items: NDArray[Any]
+
+    def spread(
+        self,
+        user_factors: NDArray[Any],
+        item_factors: NDArray[Any],
+        item_biases: NDArray[Any] | float = 0.0,
+    ) -> Factors:
+        """Return a library's factors in the index space of the training data, with a bias column.
+
+        Items without training data get the lowest bias and no factors, so that they come last.
+        """
+        width = user_factors.shape[1] + 1
+        users = np.zeros((self.train.num_users, width), np.float32)
+        items = np.zeros((self.train.num_items, width), np.float32)
+        users[:, -1] = 1.0
+        users[self.users, :-1] = user_factors
+        items[:, -1] = np.finfo(np.float32).min / 2
+        items[self.items, :-1] = item_factors
+        items[self.items, -1] = item_biases
+        return Factors(users, items)
+
+    def check(self, factors: Factors, score: Callable[[int, int], Any]) -> None:
+        """Raise unless inner products are a library's scores, by its indices, for a few pairs."""
+        user_factors, item_factors = factors
+        for user, item in zip(
+            range(0, len(self.users), 97), range(0, len(self.items), 89), strict=False
+        ):
+            ours = float(user_factors[self.users[user]] @ item_factors[self.items[item]])
+            theirs = float(score(user, item))
+            if np.isfinite(theirs) and abs(ours - theirs) > 1e-4 * max(1.0, abs(theirs)):
+                raise AssertionError(f"scores must agree with the library's; got {ours}, {theirs}")
+
+
+@contextmanager
+def torch_threads(number: int) -> Iterator[None]:
+    """Let torch use so many threads within."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class ImplicitBPR:
@@ -97,8 +153,8 @@ class CornacBPR:
     ) -> None:
         from cornac.models import BPR
 
-        self._shape = (train.num_users, train.num_items)
-        self._users, self._items, self.data = data or cornac_data(train)
+        users, items, self.data = data or cornac_data(train)
+        self._known = Known(train, users, items)
         self._model = BPR(
             k=factors,
             learning_rate=learning_rate,
@@ -118,28 +174,11 @@ class CornacBPR:
             self._model.fit(self.data)
 
     def factors(self) -> Factors:
-        """Return the factors in the index space of `train`, with a bias column.
-
-        Items without training data get the lowest bias and no factors, so that they come last, as
-        in Cornac's own ranking.
-        """
+        """Return the factors in the index space of `train`, with a bias column."""
         model = self._model
-        width = model.u_factors.shape[1] + 1
-        users = np.zeros((self._shape[0], width), np.float32)
-        items = np.zeros((self._shape[1], width), np.float32)
-        users[:, -1] = 1.0
-        users[self._users, :-1] = model.u_factors
-        items[:, -1] = np.finfo(np.float32).min / 2
-        items[self._items, :-1] = model.i_factors
-        items[self._items, -1] = model.i_biases
-        for u, i in zip(
-            range(0, len(self._users), 97), range(0, len(self._items), 89), strict=False
-        ):
-            ours = float(users[self._users[u]] @ items[self._items[i]])
-            theirs = float(model.score(u, i))
-            if np.isfinite(theirs) and abs(ours - theirs) > 1e-4 * max(1.0, abs(theirs)):
-                raise AssertionError(f"scores must agree with Cornac's; got {ours}, {theirs}")
-        return Factors(users, items)
+        found = self._known.spread(model.u_factors, model.i_factors, model.i_biases)
+        self._known.check(found, model.score)
+        return found
 
 
 def cornac_data(train: Interactions) -> tuple[NDArray[Any], NDArray[Any], Any]:

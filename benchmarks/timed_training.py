@@ -115,7 +115,7 @@ def stages(
     except EnoughError:
         pass
     except Exception as error:  # each library has an error of its own for factors that overflow
-        if "NaN" not in str(error) and not isinstance(error, FloatingPointError):
+        if "nan" not in str(error).lower() and not isinstance(error, FloatingPointError):
             raise
     yield from clock.points
 
