@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from recneg.datasets.checking import check_digests, check_file
 from recneg.errors import DataUnavailableError, IntegrityError
 from recneg.files import atomic_path
+from recneg.progress import stderr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,10 +148,9 @@ def _bar(name: str, visible: bool) -> Iterator[_Bar]:
     if not visible:
         yield lambda done, total: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, TransferSpeedColumn(), console=Console(stderr=True)) as shown:
+    with Progress(*columns, TransferSpeedColumn(), console=stderr()) as shown:
         task = shown.add_task(name, total=None)
         yield lambda done, total: shown.update(task, completed=done, total=total)

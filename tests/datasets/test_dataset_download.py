@@ -38,13 +38,17 @@ def test_a_download_arrives_whole(server, target):
     assert only(target) == ["f.bin"]
 
 
-def test_progress_is_shown_on_standard_error(server, target, capsys):
+@pytest.mark.parametrize("colours", ["", "1"])
+def test_progress_is_shown_on_standard_error(server, target, capsys, monkeypatch, colours):
+    monkeypatch.setenv("FORCE_COLOR", colours)
     server.body("/f", BODY)
     download.fetch(file_at(server), target, progress=True)
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "f.bin" in shown.err
     assert "10.0/10.0 kB" in shown.err
+    assert "\x1b" not in shown.err  # a line in a log, not a bar that moves
+    assert len(shown.err.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,12 @@ def test_lines_where_there_is_no_bar(
         assert all(line.startswith("BPR: epoch ") for line in lines)
 
 
-def test_a_short_training_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("forced", ["", "FORCE_COLOR", "TTY_COMPATIBLE"])
+def test_a_short_training_prints_nothing(
+    forced: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not even a bar where somebody asks for colours in a log."""
+    if forced:
+        monkeypatch.setenv(forced, "1")
     BPR(4, epochs=2).fit(DATA)
     assert capsys.readouterr() == ("", "")
