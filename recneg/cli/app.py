@@ -105,7 +105,7 @@ def train(
     Parameters
     ----------
     out
-        File to write, such as model.safetensors.
+        File to write: model.safetensors, say. Models are kept in this format alone.
     model
         A name from recneg models, with options if wanted, as in simplex:gamma=0.5.
     sampler
@@ -120,7 +120,7 @@ def train(
     preset
         Start from the options that were published for the model and the data set.
     checkpoint
-        File to write during training and to go on from if it is there.
+        File to write during training, and to go on from if it is there: run.safetensors, say.
     """
     from recneg.cli.models import Choices, train_model
 
@@ -147,7 +147,7 @@ def evaluate(
     k
         Lengths of the recommendation lists.
     out
-        Parquet file for the table.
+        Parquet file to write the table to.
     """
     from recneg.cli.models import evaluate_model
 

@@ -21,10 +21,11 @@ from recneg.catalogue.parsing import name_of, parse_options
 from recneg.cli.factor_job import FactorJob
 from recneg.cli.job import Job
 from recneg.cli.options import DataOptions, ModelOptions
+from recneg.cli.outputs import check_model_file, check_table_file
 from recneg.cli.sequence_job import SequenceJob
 from recneg.cli.tables import counted, print_table, stdout
 from recneg.errors import IntegrityError, InvalidDataError
-from recneg.files import atomic_path, check_folder
+from recneg.files import atomic_path
 from recneg.training import SequenceModel
 
 __all__ = ["Choices", "evaluate_model", "make_trainer", "recommend_items", "train_model"]
@@ -83,9 +84,9 @@ def train_model(
     out: Path, choices: Choices, checkpoint: Path | None, data: DataOptions, model: ModelOptions
 ) -> None:
     """Train on the train part, choose the epoch on validation, save."""
-    check_folder(out)
+    check_model_file(out, "model")
     if checkpoint is not None:
-        check_folder(checkpoint)
+        check_model_file(checkpoint, "checkpoint")
         if checkpoint.resolve() == out.resolve():
             raise InvalidDataError(f"model and checkpoint must be two files; got {out} for both")
     law = None if choices.sampler is None else parse_recipe(choices.sampler)
@@ -115,7 +116,7 @@ def train_model(
 def evaluate_model(path: Path, k: list[int], out: Path | None) -> None:
     """Print and perhaps write every metric on test with its confidence interval."""
     if out is not None:
-        check_folder(out)
+        check_table_file(out)
     model, job = _load(path)
     frame, summary = job.evaluate(model, k)
     rows = [[_cell(value) for value in row] for row in frame.iter_rows()]

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from recneg.catalogue import Material, parse_recipe
 from recneg.cli.data import load_data
 from recneg.cli.options import SourceOptions
+from recneg.cli.outputs import check_table_file
 from recneg.cli.tables import counted, stdout
 from recneg.csr import check_values
 from recneg.errors import InvalidDataError
-from recneg.files import atomic_path, check_folder
+from recneg.files import atomic_path
 from recneg.interactions import Interactions
 from recneg.reading import read_interactions
 
@@ -33,9 +34,7 @@ def run(
 
     if num_negatives < 1:
         raise InvalidDataError(f"num_negatives must be at least 1; got {num_negatives}")
-    if out.suffix not in (".parquet", ".pq"):
-        raise InvalidDataError(f"the output is Parquet and its name must say so; got {out}")
-    check_folder(out)
+    check_table_file(out)
     make = parse_recipe(sampler)
     loaded = load_data(data)
     interactions = loaded.interactions

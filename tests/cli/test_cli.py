@@ -16,6 +16,7 @@ from recneg.cli.options import DataOptions
 from recneg.interactions import Interactions
 from recneg.samplers import Popularity
 
+M = "m.safetensors"
 FAST = ["--epochs", "6", "--factors", "8", "--evaluate-every", "2"]
 
 
@@ -224,7 +225,7 @@ def test_sequences_without_times_are_not_split_by_time(
     events = tmp_path / "events.csv"
     events.write_text("session,item\n" + "".join(f"{s},{s % 5}\n{s},{s % 3}\n" for s in range(30)))
     with pytest.raises(SystemExit):
-        run("train", tmp_path / "m.st", *SESSIONS, "--data", events)
+        run("train", tmp_path / M, *SESSIONS, "--data", events)
     assert "a split by time needs timestamps" in capsys.readouterr().err
 
 
@@ -377,27 +378,33 @@ def test_changed_data_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["compare", "--seed", "-1"], r"must lie in \[0, 2\*\*64\)|seed"),
         (["compare", "--split", "leave-last", "--data", "simulated"], "needs timestamps"),
         (["train"], "train.*requires an argument"),
-        (["train", "/nonexistent/x.st"], "folder of /nonexistent/x.st must exist"),
-        (["train", "m.st", "--factors", "0"], "factors: .*got 0"),
-        (["train", "m.st", "--patience", "0"], "patience: .*1, or none for no early stop, got 0"),
-        (["train", "m.st", "--model", "bpr:patience=0"], "or none for no early stop, got 0"),
-        (["train", "m.st", "--patience", "often"], "Invalid value for --patience"),
+        (["train", "model.pt"], "model is a safetensors file .* end in .safetensors; got model.pt"),
+        (["train", M, "--checkpoint", "run"], "checkpoint is a safetensors file .*; got run$"),
+        (["evaluate", M, "--out", "m.csv"], "table is a Parquet file .* .parquet or .pq; got m.cs"),
         (
-            ["train", "m.st", "--model", "bpr:epochs=2", "--epochs", "5"],
+            ["train", "/nonexistent/x.safetensors"],
+            "folder of /nonexistent/x.safetensors must exist",
+        ),
+        (["train", M, "--factors", "0"], "factors: .*got 0"),
+        (["train", M, "--patience", "0"], "patience: .*1, or none for no early stop, got 0"),
+        (["train", M, "--model", "bpr:patience=0"], "or none for no early stop, got 0"),
+        (["train", M, "--patience", "often"], "Invalid value for --patience"),
+        (
+            ["train", M, "--model", "bpr:epochs=2", "--epochs", "5"],
             "once; got .* and --epochs",
         ),
-        (["train", "m.st", "--checkpoint", "m.st"], "two files; got m.st for both"),
-        (["train", "m.st", "--checkpoint", "none/c.st"], "none"),
-        (["train", "m.st", "--user", "u"], "must be of a file; got --data sample"),
-        (["train", "m.st", "--model", "als"], "model must be one of bpr, .*got 'als'"),
-        (["train", "m.st", "--model", "nbpo", "--sampler", "uniform"], "must keep its own sampler"),
-        (["train", "m.st", "--loss", "bsl"], "given loss must be one of mf"),
-        (["train", "m.st", "--model", "mf", "--preset"], "preset must be one of"),
-        (["train", "m.st", "--model", "mf", "--learning-rate", "1"], "options of mf must be among"),
-        (["train", "m.st", "--model", "tron", "--split", "random"], "must be split by auto, given"),
-        (["train", "m.st", "--model", "tron", "--threshold", "4"], "without --threshold"),
-        (["train", "m.st", "--model", "tron", "--weight", "w"], "without --weight"),
-        (["train", "m.st", "--model", "tron", "--data", "simulated"], "data of a model of seq"),
+        (["train", M, "--checkpoint", M], "two files; got m.safetensors for both"),
+        (["train", M, "--checkpoint", "none/c.safetensors"], "folder of none/c"),
+        (["train", M, "--user", "u"], "must be of a file; got --data sample"),
+        (["train", M, "--model", "als"], "model must be one of bpr, .*got 'als'"),
+        (["train", M, "--model", "nbpo", "--sampler", "uniform"], "must keep its own sampler"),
+        (["train", M, "--loss", "bsl"], "given loss must be one of mf"),
+        (["train", M, "--model", "mf", "--preset"], "preset must be one of"),
+        (["train", M, "--model", "mf", "--learning-rate", "1"], "options of mf must be among"),
+        (["train", M, "--model", "tron", "--split", "random"], "must be split by auto, given"),
+        (["train", M, "--model", "tron", "--threshold", "4"], "without --threshold"),
+        (["train", M, "--model", "tron", "--weight", "w"], "without --weight"),
+        (["train", M, "--model", "tron", "--data", "simulated"], "data of a model of seq"),
         (["compare", "--model", "tron"], "must be given a model of users; got tron"),
         (["compare", "--model", "nbpo"], "must keep its own sampler"),
         (["evaluate", "none.safetensors"], "must exist; got none.safetensors"),
@@ -494,7 +501,7 @@ def test_exhausted_users_are_named_or_left_out(
     assert pl.read_parquet(out).select("row", "user", "item").rows() == [(2, 9, 2)]
     with pytest.raises(SystemExit):
         run("sample", tmp_path / "n.csv", "--data", source)
-    assert "its name must say so" in capsys.readouterr().err
+    assert "its name must end in .parquet or .pq" in capsys.readouterr().err
 
 
 def test_python_m_recneg() -> None:
