@@ -92,7 +92,8 @@ class ModelOptions:
     evaluate_every
         Epochs between evaluations on validation.
     threads
-        Threads for training; 0: all cores. One thread gives the same bits for the same seed.
+        Threads for training; 0: as many as the environment variable RECNEG_NUM_THREADS says, else
+        all cores. One thread gives the same bits for the same seed.
     """
 
     factors: int | None = None

@@ -63,8 +63,10 @@ class BPR(Trainer):
         and `fit` gets none.
     seed : int, default 0
     num_threads : int, default 0
-        0: every core. With one thread the same seed gives the same bits. More threads update the
-        factors without locks; results then depend on timing, as much as on the seed.
+        0: `recneg.parallel.get_num_threads`, which is every core unless ``RECNEG_NUM_THREADS`` or
+        `set_num_threads` says otherwise. With one thread the same seed gives the same bits. More
+        threads update the factors without locks; results then depend on timing, as much as on the
+        seed.
 
     Attributes
     ----------

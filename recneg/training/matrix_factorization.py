@@ -100,7 +100,7 @@ class MatrixFactorization(Trainer):
     patience, evaluate_every, validation_fraction, seed
         As for `BPR`.
     num_threads : int, default 0
-        0: every core. More threads change results by rounding alone. The torch engine leaves
+        0: as for `BPR`. More threads change results by rounding alone. The torch engine leaves
         torch's own number as it is.
     engine : {"auto", "fused", "torch"}
         "fused": compiled, on the CPU, for losses with a kernel, as all of `recneg.losses` are.
