@@ -133,6 +133,20 @@ def test_sample_writes_the_law_it_claims(tmp_path: Path) -> None:
     assert pl.read_parquet(again).equals(frame)
 
 
+def test_sample_of_labels_names_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = tmp_path / "clicks.csv", tmp_path / "negatives.parquet"
+    source.write_text("user,item\nann,tea\nann,jam\nbob,tea\n")
+    with pytest.raises(SystemExit):
+        run("sample", out, "--data", source)
+    assert "(read labels with --ids string); got 'ann'" in capsys.readouterr().err
+    source.write_text("user,item\nann,tea\nbob,tea\nbob,jam\neve,ham\n")
+    run("sample", out, "--data", source, "--ids", "string")
+    drawn = pl.read_parquet(out).select("row", "user", "item").rows()
+    assert [row[:2] for row in drawn] == [(0, "ann"), (1, "bob"), (2, "bob"), (3, "eve")]
+    assert {row[2] for row in drawn} <= {"tea", "jam", "ham"}
+    assert drawn[1][2] == "ham"
+
+
 def test_datasets_says_what_is_at_hand(capsys: pytest.CaptureFixture[str]) -> None:
     run("datasets")
     lines = capsys.readouterr().out.splitlines()
