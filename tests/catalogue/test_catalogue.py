@@ -184,7 +184,7 @@ def test_memory_is_what_is_stated(name: str) -> None:
     [
         ("nothing", "a sampler must be one of uniform, popularity,.* got 'nothing'"),
         ("hardest:count=3", "options of hardest must be written as option=value, of candidates"),
-        ("hardest:candidates=few", "hardest:candidates must be a int; got 'few'"),
+        ("hardest:candidates=few", "hardest:candidates must be an int; got 'few'"),
         ("uniform:unseen=maybe", "uniform:unseen must be true or false; got 'maybe'"),
         ("time_aware:at=3", "of none; got 'at=3'"),
     ],
