@@ -150,7 +150,7 @@ def test_pools_count_entries_and_drop_what_was_seen() -> None:
     data = Interactions.from_arrays([0, 1], [0, 1], num_items=4)
     pool = Pool(data, np.array([[0, 0, 2, 2, 3], [1, -1, -1, 1, 1]]))
     assert np.allclose(law_of(pool), [[0, 0, 2 / 3, 1 / 3], [0, 0, 0, 0]], atol=1e-6)
-    with pytest.raises(NoNegativeError, match="have none: 1"):
+    with pytest.raises(NoNegativeError, match="has none: 1"):
         pool.sample([0, 1], 1, key=0)
     with pytest.raises(InvalidDataError, match=r"shape \(2, size\); got \(1, 5\)"):
         Pool(data, np.zeros((1, 5), np.int64))
