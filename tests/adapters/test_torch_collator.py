@@ -414,7 +414,7 @@ def test_users_who_have_everything(num_workers: int) -> None:
             collate_fn=collator,
         )
 
-    with pytest.raises(NoNegativeError, match="1 of this batch have none: 1 "):
+    with pytest.raises(NoNegativeError, match="1 of this batch has none: 1 "):
         list(loader(make_collator(Uniform(data))))
     for batch in loader(make_collator(Uniform(data), exhausted="mask")):
         without = (batch.users == 1)[:, None].expand(-1, 3)
