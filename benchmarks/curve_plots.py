@@ -47,7 +47,9 @@ def tables(results: dict[str, Any], marks: tuple[float, ...]) -> list[Table]:
     return made
 
 
-COLOURS = ("tab:red", "tab:orange", "tab:blue", "tab:green", "tab:purple")
+COLOURS = (
+    "tab:red", "tab:orange", "tab:blue", "tab:green", "tab:purple", "tab:brown", "tab:gray"
+)  # fmt: skip
 
 
 def draw(results: dict[str, Any], marks: tuple[float, ...], path: Path) -> None:

@@ -4,7 +4,8 @@ Run ``RECNEG_DATA=... python benchmarks/curves.py [--data movielens-1m gowalla]`
 
 One thread, 64 factors. The clock is the processor time of the process from the call of ``fit`` on,
 with all that it prepares, starts of factors included; imports, compilation (a fit of small random
-data beforehand), the sparse matrix or data set that a library takes, and evaluation do not count.
+data beforehand; of LensKit and RecBole an epoch of another model), the sparse matrix or data set
+that a library takes, and evaluation do not count.
 
 recneg's softmax is trained anew for every mark, because its learning rate may fall to 0 at the end
 of a run: for as many epochs as fit into the seconds of the mark by the run for the mark before it,

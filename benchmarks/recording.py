@@ -19,7 +19,9 @@ from rich.table import Table as RichTable
 from recneg.parallel import get_num_threads
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("recneg", "numpy", "scipy", "numba", "torch", "implicit", "cornac", "lenskit")
+PACKAGES = (
+    "recneg", "numpy", "scipy", "numba", "torch", "implicit", "cornac", "lenskit", "recbole"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
