@@ -451,6 +451,29 @@ class Killed(Exception):
     pass
 
 
+def assert_resumes(
+    options: dict[str, Any],
+    parts: tuple[Interactions, Interactions],
+    whole: SimpleX,
+    last: int,
+    path: Path,
+) -> None:
+    """A run that is killed after an epoch goes on to the bits of a whole one."""
+    train, validation = parts
+
+    def kill(epoch: Any) -> None:
+        if epoch.epoch == last:
+            raise Killed
+
+    with pytest.raises(Killed):
+        SimpleX(**options).fit(train, False, kill, validation=validation, checkpoint=path)
+    resumed = SimpleX(**options).fit(train, False, validation=validation, checkpoint=path)
+    assert resumed.resumed_epochs == last
+    assert np.array_equal(resumed.user_factors, whole.user_factors)
+    assert np.array_equal(resumed.item_factors, whole.item_factors)
+    assert [e[2:] for e in resumed.history] == [e[2:] for e in whole.history]
+
+
 @pytest.mark.parametrize("options", [{"item_bias": True, "dropout": 0.2}, {"gamma": 1}])
 def test_a_killed_run_resumes_to_the_same_bits(options: dict[str, Any], tmp_path: Path) -> None:
     train, validation = carve_validation(DATA, 0.2, key=3)
@@ -460,21 +483,7 @@ def test_a_killed_run_resumes_to_the_same_bits(options: dict[str, Any], tmp_path
     whole = SimpleX(**options).fit(train, show_progress=False, validation=validation)
     scores = [epoch.validation for epoch in whole.history]
     assert any(score <= max(scores[:k]) for k, score in enumerate(scores[:5]) if k)
-
-    def kill(epoch: Any) -> None:
-        if epoch.epoch == 5:
-            raise Killed
-
-    path = tmp_path / "checkpoint"
-    with pytest.raises(Killed):
-        SimpleX(**options).fit(train, False, kill, validation=validation, checkpoint=path)
-    resumed = SimpleX(**options).fit(
-        train, show_progress=False, validation=validation, checkpoint=path
-    )
-    assert resumed.resumed_epochs == 5
-    assert np.array_equal(resumed.user_factors, whole.user_factors)
-    assert np.array_equal(resumed.item_factors, whole.item_factors)
-    assert [e[2:] for e in resumed.history] == [e[2:] for e in whole.history]
+    assert_resumes(options, (train, validation), whole, 5, tmp_path / "checkpoint")
 
 
 def test_a_checkpoint_between_evaluations_resumes_to_the_same_bits(tmp_path: Path, monkeypatch):
@@ -483,19 +492,7 @@ def test_a_checkpoint_between_evaluations_resumes_to_the_same_bits(tmp_path: Pat
     train, validation = carve_validation(DATA, 0.2, key=3)
     options = SMALL | {"epochs": 7, "evaluate_every": 3, "patience": 8, "item_bias": True}
     whole = SimpleX(**options).fit(train, show_progress=False, validation=validation)
-
-    def kill(epoch: Any) -> None:
-        if epoch.epoch == 4:
-            raise Killed
-
-    path = tmp_path / "checkpoint"
-    with pytest.raises(Killed):
-        SimpleX(**options).fit(train, False, kill, validation=validation, checkpoint=path)
-    resumed = SimpleX(**options).fit(train, False, validation=validation, checkpoint=path)
-    assert resumed.resumed_epochs == 4
-    assert np.array_equal(resumed.user_factors, whole.user_factors)
-    assert np.array_equal(resumed.item_factors, whole.item_factors)
-    assert [e[2:] for e in resumed.history] == [e[2:] for e in whole.history]
+    assert_resumes(options, (train, validation), whole, 4, tmp_path / "checkpoint")
 
 
 @pytest.mark.parametrize("options", [{}, {"item_bias": True}, {"gamma": 1, "max_history": 4}])
