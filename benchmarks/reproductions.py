@@ -107,11 +107,6 @@ def published_preset(system: str, data: str, **options: Any) -> Maker:
     return partial(makers[found.model], **found.options | options)
 
 
-def nbpo(seed: int, num_threads: int, **options: Any) -> Trainer:
-    """Return NBPO, which knows no threads."""
-    return NBPO(seed=seed, **options)
-
-
 NAN = float("nan")
 ELECTRONICS_BPR: dict[str, Any] = {
     "learning_rate": 0.0165,
@@ -153,7 +148,7 @@ CELLS: dict[str, Cell] = {
     ),
     "electronics-nbpo": Cell(
         "amazon-electronics", "NBPO, 50 factors", (NAN, 0.0810), "SimpleX's README",
-        partial(nbpo, patience=8), judge="validation",
+        partial(NBPO, patience=8), judge="validation",
     ),
     "electronics-simplex": Cell(
         "amazon-electronics", "SimpleX, 50 factors", (0.1457, 0.0842), "paper",

@@ -86,16 +86,16 @@ ML_GSASREC: Options = {
 def movielens_systems(num_items: int) -> dict[str, Options]:
     """Return the systems of ``movielens``; gBCE knows the number of items."""
     gbce = GBCELoss(num_items, 0.75)
+    softmax = ML_GSASREC | {"num_negatives": 512, "accidental_hits": "target"}
     return {
         "gsasrec": ML_GSASREC | {"loss": gbce, "num_negatives": 256, "redraw": "event"},
         "gsasrec-shared": ML_GSASREC | {"loss": gbce, "num_negatives": 1024},
         "sasrec": ML_GSASREC | {
             "loss": LogisticLoss(), "num_negatives": 1, "redraw": "event", "tied": True
         },
-        "softmax": ML_GSASREC | {"num_negatives": 512, "accidental_hits": "target"},
-        "softmax-60": ML_GSASREC | {
-            "num_negatives": 512, "accidental_hits": "target", "dropout": 0.2, "epochs": 60,
-            "schedule": "cosine", "patience": None,
+        "softmax": softmax,
+        "softmax-60": softmax | {
+            "dropout": 0.2, "epochs": 60, "schedule": "cosine", "patience": None
         },
     }  # fmt: skip
 

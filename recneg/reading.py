@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-__all__ = ["columns_of", "polars_of_pandas", "read_interactions", "read_table"]
+__all__ = ["PARQUET", "columns_of", "polars_of_pandas", "read_interactions", "read_table"]
+
+PARQUET = (".parquet", ".pq")
+"""How names of Parquet files end; other files are text."""
 
 # Usual spellings, compared without case and punctuation.
 NAMES = {
@@ -150,7 +153,7 @@ def read_interactions(
         raise ValueError(f"ids must be 'integer' or 'string'; got {ids!r}")
     path = Path(path)
     frame, has_header = read_table(path)
-    in_text = not path.name.lower().endswith((".parquet", ".pq"))
+    in_text = not path.name.lower().endswith(PARQUET)
     given = {"user": user, "item": item, "weight": weight, "timestamp": timestamp}
     names = _roles(frame.columns, given, in_text, path)
     if not in_text:
@@ -210,7 +213,7 @@ def read_table(path: Path) -> tuple[pl.DataFrame, bool]:
             raise FileNotFoundError(f"the data must be a file, not a folder; got {path}")
         raise FileNotFoundError(f"the file must exist; got {path}")
     name = path.name.lower()
-    if name.endswith((".parquet", ".pq")):
+    if name.endswith(PARQUET):
         try:
             return pl.read_parquet(path), True
         except pl.exceptions.PolarsError as error:

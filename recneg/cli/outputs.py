@@ -6,6 +6,7 @@ from pathlib import Path
 
 from recneg.errors import InvalidDataError
 from recneg.files import check_folder
+from recneg.reading import PARQUET
 
 __all__ = ["check_model_file", "check_table_file"]
 
@@ -18,7 +19,7 @@ def check_model_file(path: Path, what: str) -> None:
 
 def check_table_file(path: Path) -> None:
     """Check the same of a table."""
-    _check_name(path, "table", "Parquet", (".parquet", ".pq"))
+    _check_name(path, "table", "Parquet", PARQUET)
     check_folder(path)
 
 

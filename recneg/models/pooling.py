@@ -73,7 +73,7 @@ def attended(
     top = top.scatter_reduce(0, owners, logits.detach(), "amax")
     powers = (logits - top[owners]).exp()
     padding = torch.where(empty > 0, empty * (-top).exp(), 0.0)  # not 0 times infinity
-    shares = powers / padding.to(powers.dtype).index_add(0, owners, powers)[owners]
+    shares = powers / padding.index_add(0, owners, powers)[owners]
     weighted = shares[:, None] * rows[slots]
     return torch.zeros_like(queries).index_add(0, owners, weighted)
 
