@@ -72,19 +72,17 @@ def find_hits(
     for group in range(users.size):
         start, words = words_of(indptr, users[U(group)])
         for _ in range(counts[U(group)] * num_slots):
-            prefetch(bits, U(start + word_at(spread(items[U(index)]), words)))
+            spot = start + word_at(spread(items[U(index)]), words)
+            prefetch(bits, U(spot))
+            hits[U(index)], owners[U(index)] = spot, group
             index += 1
-    index, left = 0, 0
-    for group in range(users.size):
-        start, words = words_of(indptr, users[U(group)])
-        for _ in range(counts[U(group)] * num_slots):
-            item = items[U(index)]
-            mixed = spread(item)
-            wanted = bits_at(mixed)
-            there = bits[U(start + word_at(mixed, words))] & wanted
-            hits[U(left)], owners[U(left)] = index, group  # in any case: no branch to mispredict
-            left += (there == wanted) | (item < 0)
-            index += 1
+    left = 0
+    for draw in range(index):
+        item = items[U(draw)]
+        wanted = bits_at(spread(item))
+        there = bits[U(hits[U(draw)])] & wanted
+        hits[U(left)], owners[U(left)] = draw, owners[U(draw)]  # no branch to mispredict
+        left += (there == wanted) | (item < 0)
     return _looked_up(indptr, indices, users, items, hits[:left], owners[:left])
 
 

@@ -111,40 +111,41 @@ def count_excluded(
     ``counts[g] * num_slots`` entries for ``users[g]``, one group after the other; negative ranks
     get any place.
     """
+    spots = np.empty(ranks.size, np.int64)  # of the directory's entries, then of the history
+    ends = np.empty(ranks.size, np.int32)
     index = 0
     for group in range(users.size):
         user = U(users[U(group)])
         start, shift = (indptr[user] >> 1) + 2 * np.int64(user), shifts[user]
         for _ in range(counts[U(group)] * num_slots):
             bucket = max(np.int64(ranks[U(index)]), np.int64(0)) >> shift
-            places[U(index)] = np.int32(bucket)
+            spots[U(index)] = start + bucket
             prefetch(before, U(start + bucket))
             index += 1
     index = 0
     for group in range(users.size):
-        user = U(users[U(group)])
-        begin, start = indptr[user], (indptr[user] >> 1) + 2 * np.int64(user)
+        begin = indptr[U(users[U(group)])]
         for _ in range(counts[U(group)] * num_slots):
-            place = begin + before[U(start + places[U(index)])]
-            prefetch(indices, U(place))
-            prefetch(indices, U(place + WINDOW - 1))
+            entry = U(spots[U(index)])
+            place = before[entry]
+            places[U(index)], ends[U(index)] = place, before[entry + U(1)]
+            spots[U(index)] = begin + place
+            prefetch(indices, U(begin + place))
+            prefetch(indices, U(begin + place + WINDOW - 1))
             index += 1
-    index, final = 0, np.int64(indices.size - WINDOW)
-    for group in range(users.size):
-        user = U(users[U(group)])
-        begin, start = indptr[user], (indptr[user] >> 1) + 2 * np.int64(user)
-        for _ in range(counts[U(group)] * num_slots):
-            rank, entry = ranks[U(index)], U(start + places[U(index)])
-            low, high = np.int64(before[entry]), np.int64(before[entry + U(1)])
-            while high - low > WINDOW or (final < 0 and low < high):  # side by side, or no window
-                middle = (low + high) >> 1
-                if indices[U(begin + middle)] - middle <= rank:
-                    low = middle + 1
-                else:
-                    high = middle
-            if final >= 0:
-                at = min(begin + low, final)
-                first = np.int32(at - begin)
-                low = np.int64(first) + count_in_window(indices, at, first, np.int32(high), rank)
-            places[U(index)] = np.int32(low)
-            index += 1
+    final = np.int64(indices.size - WINDOW)
+    for draw in range(index):
+        rank, spot = ranks[U(draw)], spots[U(draw)]
+        low, high = np.int64(places[U(draw)]), np.int64(ends[U(draw)])
+        begin = spot - low
+        while high - low > WINDOW or (final < 0 and low < high):  # side by side, or no window
+            middle = (low + high) >> 1
+            if indices[U(begin + middle)] - middle <= rank:
+                low = middle + 1
+            else:
+                high = middle
+        if final >= 0:
+            at = min(begin + low, final)
+            first = np.int32(at - begin)
+            low = np.int64(first) + count_in_window(indices, at, first, np.int32(high), rank)
+        places[U(draw)] = np.int32(low)
