@@ -154,10 +154,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--epochs", type=int, default=3, help="measured in each run, after one")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peers", nargs="*", choices=list(MODULES), default=list(MODULES))
     parser.add_argument("--output", default="training", help="name of the files in results/")
     options = parser.parse_args()
-    skipped = {name: reason for name, needs in MODULES.items() if (reason := why_missing(needs))}
-    names = ["recneg", *(name for name in MODULES if name not in skipped)]
+    needs = {name: MODULES[name] for name in options.peers}
+    skipped = {name: reason for name, module in needs.items() if (reason := why_missing(module))}
+    names = ["recneg", *(name for name in needs if name not in skipped)]
     compiled = first_fit()
     settings = {"learning_rate": LEARNING_RATE, "regularization": REGULARIZATION}
     record: dict[str, Any] = {
