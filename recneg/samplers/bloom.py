@@ -66,9 +66,16 @@ def find_hits(
     """Note where `items` has an excluded one or -1, in order, and the group; return their number.
 
     `items`, `hits` and `owners` have ``counts[g] * num_slots`` entries for ``users[g]``, one group
-    after the other.
+    after the other. Where nothing is excluded all arrays of what is are empty.
     """
-    index = 0
+    index, left = 0, 0
+    if indices.size == 0:
+        for group in range(users.size):
+            for _ in range(counts[U(group)] * num_slots):
+                hits[U(left)], owners[U(left)] = index, group
+                left += items[U(index)] < 0
+                index += 1
+        return left
     for group in range(users.size):
         start, words = words_of(indptr, users[U(group)])
         for _ in range(counts[U(group)] * num_slots):
@@ -76,7 +83,6 @@ def find_hits(
             prefetch(bits, U(spot))
             hits[U(index)], owners[U(index)] = spot, group
             index += 1
-    left = 0
     for draw in range(index):
         item = items[U(draw)]
         wanted = bits_at(spread(item))

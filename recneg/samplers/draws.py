@@ -20,7 +20,7 @@ from recneg.jit import inlined, kernel
 from recneg.keys import Key
 from recneg.samplers.law import UNIFORM, Law
 from recneg.samplers.uniform_draws import draw_uniform
-from recneg.samplers.weighted_draws import draw_weighted
+from recneg.samplers.weighted_draws import draw_weighted, settle
 
 __all__ = ["draw_groups", "draw_into", "draw_items", "log_prob_pairs"]
 
@@ -47,8 +47,11 @@ def draw_groups(
     out : numpy.ndarray of int32, shape (sum of counts * num_slots,)
         Filled, group after group; -1 for a user without an admissible item.
     """
-    draw = draw_uniform if law.kind == UNIFORM else draw_weighted  # only one is compiled
-    draw(law, *key.words, users, first_rows, counts, num_slots, out)
+    batch = (law, *key.words, users, first_rows, counts, num_slots, out)
+    if law.kind == UNIFORM:  # kernels that are not called are not compiled
+        draw_uniform(*batch)
+    elif draw_weighted(*batch) > 0:
+        settle(*batch)
 
 
 def draw_items(
@@ -74,36 +77,39 @@ def draw_into(
     """Fill `items` and `log_q`, (batch, num_negatives): -1 and -inf where a user has none."""
     drawn = np.empty(items.shape, np.int32)
     draw_items(law, key, users, rows, drawn)
-    _weigh(law, users, drawn, items, log_q)
+    _weigh(law.kind, law.indptr, law.log_share, law.log_left, users, drawn, items, log_q)
 
 
 @kernel
 def _weigh(
-    law: Law,
+    kind: int,
+    indptr: NDArray[np.int64],
+    log_share: NDArray[np.float64],
+    log_left: NDArray[np.float64],
     users: NDArray[np.int64],
     drawn: NDArray[np.int32],
     items: NDArray[np.int64],
     log_q: NDArray[np.float32],
 ) -> None:
     for r in range(users.size):
-        log_left = law.log_left[U(left_entry(law, users[U(r)]))]
+        left = log_left[U(left_entry(kind, indptr, users[U(r)]))]
         for slot in range(items.shape[1]):
             item = drawn[U(r), U(slot)]
             items[U(r), U(slot)] = item
             if item < 0:
                 log_q[U(r), U(slot)] = -np.inf
-            elif law.kind == UNIFORM:
-                log_q[U(r), U(slot)] = -log_left
+            elif kind == UNIFORM:
+                log_q[U(r), U(slot)] = -left
             else:
-                log_q[U(r), U(slot)] = law.log_share[U(item)] - log_left
+                log_q[U(r), U(slot)] = log_share[U(item)] - left
 
 
 @inlined
-def left_entry(law: Any, user: Any) -> Any:
-    """Return where `log_left` has what is left to a user."""
-    if law.indptr.size == 0:
+def left_entry(kind: Any, indptr: Any, user: Any) -> Any:
+    """Return where `Law.log_left` has what is left to a user."""
+    if indptr.size == 0:
         return np.int64(0)
-    return law.indptr[U(user + 1)] - law.indptr[U(user)] if law.kind == UNIFORM else user
+    return indptr[U(user + 1)] - indptr[U(user)] if kind == UNIFORM else user
 
 
 @kernel
@@ -126,7 +132,7 @@ def log_prob_pairs(
             if low < end and indices[low] == item:
                 out[index] = -np.inf
                 continue
-        log_left = law.log_left[left_entry(law, user)]
+        log_left = law.log_left[left_entry(law.kind, indptr, user)]
         if law.kind == UNIFORM:
             out[index] = -log_left
         else:  # -inf for weight zero, also where nothing is left at all

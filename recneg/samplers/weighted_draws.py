@@ -2,7 +2,8 @@
 
 What hits is drawn again in rounds, all hits of a block together: random words, alias draws and the
 look at what is excluded then run as fast as in the first round. After `MAX_TRIES` attempts the
-conditional law itself is drawn from, so that every draw ends, whatever the user has seen.
+conditional law itself is drawn from, so that every draw ends, whatever the user has seen; that is a
+kernel of its own, which few data ever need, so that the others do not wait until it is compiled.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from recneg.samplers.bloom import find_hits
 from recneg.samplers.groups import block_of_groups
 from recneg.samplers.law import Law
 
-__all__ = ["draw_weighted"]
+__all__ = ["draw_weighted", "settle"]
 
 MAX_TRIES = 16
 """Attempts before a weighted law draws from its exact conditional law instead."""
+
+UNSETTLED = -2
+"""Stands for an item that no attempt has found."""
 
 U = np.uint64  # indices of this type spare Numba's check for negative ones
 
@@ -36,8 +40,12 @@ def draw_weighted(
     counts: NDArray[np.int64],
     num_slots: int,
     out: NDArray[np.int32],
-) -> None:
-    """Draw from a weighted law; see `recneg.samplers.draws.draw_groups`."""
+) -> int:
+    """Draw from a weighted law; see `recneg.samplers.draws.draw_groups`.
+
+    Returns how many draws are left to `settle`.
+    """
+    unsettled = 0
     group: Any = 0
     start: Any = 0
     while group < users.size:
@@ -46,8 +54,9 @@ def draw_weighted(
         of, rows, many = users[group:last], first_rows[group:last], counts[group:last]
         fill_words(k0, k1, rows, many, num_slots, words)
         first_items(law, words, part)
-        redraw_excluded(law, k0, k1, of, rows, many, num_slots, part)
+        unsettled += redraw_excluded(law, k0, k1, of, rows, many, num_slots, part)
         group, start = last, start + size
+    return unsettled
 
 
 @kernel
@@ -71,15 +80,19 @@ def redraw_excluded(
     counts: NDArray[np.int64],
     num_slots: int,
     out: NDArray[np.int32],
-) -> None:
-    """Draw again what hit an excluded item or is -1; -1 for users without any item."""
+) -> int:
+    """Draw again what hit an excluded item or is -1; -1 for users without any item.
+
+    Leaves `UNSETTLED` where no attempt was admissible, and returns the number of these.
+    """
     hits, owners = np.empty(out.size, np.int64), np.empty(out.size, np.int64)
-    found = find_wrong(law, users, counts, num_slots, out, hits, owners)
+    bits, indptr, indices = law.bits, law.indptr, law.indices
+    found = find_hits(bits, indptr, indices, users, counts, num_slots, out, hits, owners)
     if found == 0:
-        return
+        return 0
     drawn_for, ones = np.empty(found, np.int64), np.ones(found, np.int64)
     rows, slots = np.empty(found, np.int64), np.empty(found, np.int64)
-    exclude, group, start, left = law.indptr.size > 0, 0, 0, 0
+    exclude, group, start, left = indptr.size > 0, 0, 0, 0
     for hit in range(found):  # rows and slots; leave out users who have seen everything
         while group < owners[U(hit)]:
             start += counts[U(group)] * num_slots
@@ -102,49 +115,41 @@ def redraw_excluded(
         first_items(law, words[:left], items[:left])
         for hit in range(left):
             out[U(hits[U(hit)])] = items[U(hit)]
-        left = find_wrong(
-            law, drawn_for[:left], ones[:left], one, items[:left], again[:left], owners[:left]
-        )
+        left = find_hits(
+            bits, indptr, indices, drawn_for[:left], ones[:left], one, items[:left], again[:left],
+            owners[:left],
+        )  # fmt: skip
         attempt += 1
         for hit in range(left):
             old = again[U(hit)]
             hits[U(hit)], drawn_for[U(hit)] = hits[U(old)], drawn_for[U(old)]
             rows[U(hit)], slots[U(hit)] = rows[U(old)], slots[U(old)]
     for hit in range(left):
-        out[U(hits[U(hit)])] = draw_exactly(
-            law, k0, k1, drawn_for[U(hit)], rows[U(hit)], slots[U(hit)]
-        )
-
-
-@inlined
-def find_wrong(
-    law: Any, users: Any, counts: Any, num_slots: Any, items: Any, hits: Any, owners: Any
-) -> Any:
-    """Note where `items` has an excluded one or -1, and the group; return their number."""
-    if law.indices.size > 0:
-        return find_hits(
-            law.bits, law.indptr, law.indices, users, counts, num_slots, items, hits, owners
-        )
-    return find_absent(counts, num_slots, items, hits, owners)
+        out[U(hits[U(hit)])] = UNSETTLED
+    return left
 
 
 @kernel
-def find_absent(
+def settle(
+    law: Law,
+    k0: np.uint32,
+    k1: np.uint32,
+    users: NDArray[np.int64],
+    first_rows: NDArray[np.int64],
     counts: NDArray[np.int64],
     num_slots: int,
-    items: NDArray[np.int32],
-    hits: NDArray[np.int64],
-    owners: NDArray[np.int64],
-) -> int:
-    """Note where `items` has -1, and the group of each; return their number."""
-    found, start = 0, 0
-    for group in range(counts.size):
-        stop = start + counts[U(group)] * num_slots
-        for index in range(start, stop):
-            hits[U(found)], owners[U(found)] = index, group
-            found += items[U(index)] < 0
-        start = stop
-    return found
+    out: NDArray[np.int32],
+) -> None:
+    """Draw what `draw_weighted` has left from the conditional law itself."""
+    index = 0
+    for group in range(users.size):
+        for row in range(counts[U(group)]):
+            for slot in range(num_slots):
+                if out[U(index)] == UNSETTLED:
+                    out[U(index)] = draw_exactly(
+                        law, k0, k1, users[U(group)], first_rows[U(group)] + row, np.int64(slot)
+                    )
+                index += 1
 
 
 @inlined
