@@ -48,6 +48,24 @@ def test_scores_are_summed(weights: list[float] | None, tmp_path: Path) -> None:
     assert repr(loaded) == repr(model)
 
 
+@pytest.mark.parametrize("kinds", [slice(0, 2), slice(1, 2)])  # with item biases and without
+def test_popularity_is_a_bias(kinds: slice, tmp_path: Path) -> None:
+    plain = Ensemble(parts()[kinds]).fit(DATA, False)
+    model = Ensemble(parts()[kinds], popularity=-0.3).fit(DATA, False)
+    added = [-0.3 * np.log(1 + np.sum(DATA.indices == item)) for item in range(40)]
+    np.testing.assert_allclose(scores(model), scores(plain) + added, rtol=0, atol=1e-6)
+    model.save(tmp_path / "e.safetensors")
+    loaded = Ensemble.load(tmp_path / "e.safetensors")
+    assert np.array_equal(scores(loaded), scores(model))
+    assert loaded.popularity == -0.3
+    assert repr(loaded) == repr(model) != repr(plain)
+
+
+def test_popularity_must_be_finite() -> None:
+    with pytest.raises(InvalidDataError, match="popularity must be finite; got nan"):
+        Ensemble(parts(), popularity=float("nan"))
+
+
 def test_similar_items_are_those_of_the_factors() -> None:
     """Biases are not part of what items are like."""
     alone = BPR(5, epochs=2, seed=1, num_threads=1).fit(DATA, False)
