@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--output", default="many-negatives", help="name of the files in results/")
     options = parser.parse_args()
     started = environment()
     split = load("yelp2018").split
@@ -91,7 +92,7 @@ def main() -> None:
     )
     table.show()
     record: dict[str, Any] = {"environment": started, "settings": vars(options), "results": results}
-    write("many-negatives", record, [table], ["medians over interleaved rounds"])
+    write(options.output, record, [table], ["medians over interleaved rounds"])
 
 
 if __name__ == "__main__":
