@@ -120,7 +120,7 @@ def main() -> None:
         table.show()
     notes = [
         "Million negatives a second: median [lowest to highest] over the rounds.",
-        "recneg / side: median over rounds of the ratio of the two rates; exact C is the faster of "
+        "recneg / side: the ratio of the two rates, likewise; exact C is the faster of "
         "the two loops that exclude.",
         "NumPy and LensKit run on one thread in every row.",
         "cores got: processor time over wall time. Where that is far below the number of threads, "
@@ -145,7 +145,7 @@ def speeds(results: list[dict[str, Any]], names: list[str]) -> Table:
             sides.append([max(each) for each in zip(*(rates[name] for name in exact), strict=True)])
         for theirs in sides:
             pairs = zip(rates["recneg"], theirs, strict=True)
-            row.append(f"{median(ours / other for ours, other in pairs):.2f}")
+            row.append(with_range([ours / other for ours, other in pairs], 2))
         row.append(f"{median(result['sides']['recneg']['cores']):.1f}")
         rows.append(row)
     headers = ["data, law", "threads", *names, *(f"recneg / {name}" for name in peers)]

@@ -51,6 +51,9 @@ PUBLISHED = {  # Recall@20, MRR@20
 }
 
 NO_TOP: Options = {"top_k": 0}
+COSINE: Options = {
+    "score": "cosine", "loss": SampledSoftmaxLoss(0.1), "optimizer": Adam(1e-3, lazy=True)
+}  # fmt: skip
 SYSTEMS: dict[str, Options] = {
     "bce-1": NO_TOP | {
         "loss": LogisticLoss(), "num_negatives": 1, "num_in_batch": 0, "redraw": "event"
@@ -64,10 +67,8 @@ SYSTEMS: dict[str, Options] = {
     "tron-xl": {"num_negatives": 16384},
     "tron-l-keep": {"accidental_hits": "keep"},
     "tron-l-log-q": {"log_q_correction": True},
-    "tron-l-cosine": {
-        "score": "cosine", "loss": SampledSoftmaxLoss(0.1), "dropout": 0.5,
-        "optimizer": Adam(1e-3, lazy=True),
-    },
+    "tron-l-cosine": COSINE,
+    "softmax-cosine": NO_TOP | COSINE,
 }  # fmt: skip
 """Negatives are 8,192 uniform ones and 127 of other sessions, if nothing else is said."""
 

@@ -172,7 +172,7 @@ def main() -> None:
     }
     notes = [
         "Million positives a second: median [lowest to highest] over the rounds; recneg / side: "
-        "median over rounds of the ratio; skipped: expected share of triples without an update; "
+        "the ratio, likewise; skipped: expected share of triples without an update; "
         "cores got: processor time over wall time of each side. Where that is far below the number "
         "of threads, other processes had the cores, and the row says nothing about threads.",
         *(
@@ -215,7 +215,7 @@ def summary(results: list[dict[str, Any]], names: list[str]) -> Table:
             row.append(with_range(found, 2))
         for name in names[1:]:
             pairs = zip(result["rates"]["recneg"], result["rates"][name], strict=True)
-            row.append(f"{median(ours / theirs for ours, theirs in pairs):.2f}")
+            row.append(with_range([ours / theirs for ours, theirs in pairs], 2))
         row.append(" / ".join(f"{median(result['cores'][name]):.1f}" for name in names))
         rows.append([*row, *(f"{result['skipped'][name]:.1%}" for name in skip)])
     headers = ["data", "threads", *names, *(f"recneg / {name}" for name in names[1:])]
