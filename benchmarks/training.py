@@ -1,6 +1,7 @@
 """Positives a second in an epoch of BPR: recneg, implicit, Cornac, LensKit, RecBole.
 
-Run ``RECNEG_DATA=... python benchmarks/training.py [--data movielens-1m-m1 synth-5m gowalla]``.
+Run ``RECNEG_DATA=... python benchmarks/training.py [--data movielens-1m-m1 synth-5m gowalla]
+[--peers implicit cornac]``.
 
 All train with the same factors. recneg, implicit and Cornac have the same learning rate, decay and
 item bias; LensKit and RecBole, which move whole tables by Adam after a batch of 8,192 or 2,048
@@ -154,7 +155,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--epochs", type=int, default=3, help="measured in each run, after one")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--peers", nargs="*", choices=list(MODULES), default=list(MODULES))
+    parser.add_argument(
+        "--peers", nargs="*", choices=list(MODULES), default=list(MODULES), help="to run"
+    )
     parser.add_argument("--output", default="training", help="name of the files in results/")
     options = parser.parse_args()
     needs = {name: MODULES[name] for name in options.peers}

@@ -66,7 +66,7 @@ def find_hits(
     """Note where `items` has an excluded one or -1, in order, and the group; return their number.
 
     `items`, `hits` and `owners` have ``counts[g] * num_slots`` entries for ``users[g]``, one group
-    after the other. Where nothing is excluded all arrays of what is are empty.
+    after the other. `indices` may be empty: then only -1 is noted.
     """
     index, left = 0, 0
     if indices.size == 0:
@@ -81,7 +81,7 @@ def find_hits(
         for _ in range(counts[U(group)] * num_slots):
             spot = start + word_at(spread(items[U(index)]), words)
             prefetch(bits, U(spot))
-            hits[U(index)], owners[U(index)] = spot, group
+            hits[U(index)], owners[U(index)] = spot, group  # for now the word of each
             index += 1
     for draw in range(index):
         item = items[U(draw)]

@@ -77,6 +77,7 @@ def draw_into(
     """Fill `items` and `log_q`, (batch, num_negatives): -1 and -inf where a user has none."""
     drawn = np.empty(items.shape, np.int32)
     draw_items(law, key, users, rows, drawn)
+    # not the law itself: each of its arrays would be taken apart in code that must be compiled
     _weigh(law.kind, law.indptr, law.log_share, law.log_left, users, drawn, items, log_q)
 
 

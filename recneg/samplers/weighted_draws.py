@@ -2,8 +2,9 @@
 
 What hits is drawn again in rounds, all hits of a block together: random words, alias draws and the
 look at what is excluded then run as fast as in the first round. After `MAX_TRIES` attempts the
-conditional law itself is drawn from, so that every draw ends, whatever the user has seen; that is a
-kernel of its own, which few data ever need, so that the others do not wait until it is compiled.
+conditional law itself is drawn from, so that every draw ends, whatever the user has seen. This
+last resort is a kernel of its own: few data ever need it, and others need not wait until it is
+compiled.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def draw_weighted(
 ) -> int:
     """Draw from a weighted law; see `recneg.samplers.draws.draw_groups`.
 
-    Returns how many draws are left to `settle`.
+    Returns how many draws it left `UNSETTLED`, for `settle`.
     """
     unsettled = 0
     group: Any = 0

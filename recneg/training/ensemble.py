@@ -37,9 +37,8 @@ class Ensemble(FactorModel):
         Times ``log(1 + count)`` of an item's interactions, added to every score as an item bias:
         for users who will turn to popular items more often than in training, or, negative, less
         often. A logarithm is what adjusts the scores of a softmax to other shares (Menon et al.,
-        "Long-tail learning via logit adjustment", ICLR 2021); Zhang et al. (SIGIR 2021) multiply
-        scores by popularity when they rank. Validation data carved from train cannot tell its
-        best value for later data.
+        "Long-tail learning via logit adjustment", ICLR 2021). Validation data carved from train
+        cannot tell its best value for later data.
 
     Examples
     --------
@@ -91,7 +90,7 @@ class Ensemble(FactorModel):
         for described in options["models"]:
             own = {key: value for key, value in described.items() if key != "model"}
             models.append(kinds[described["model"]]._rebuilt(own))
-        return cls(models, options["weights"], options.get("popularity", 0.0))
+        return cls(models, options["weights"], options["popularity"])
 
     @property
     def history(self) -> list[Epoch]:
@@ -133,7 +132,7 @@ class Ensemble(FactorModel):
             if model._item_biases.size
         ]
         if self.popularity:
-            biases.append(np.float32(self.popularity * np.log1p(data.item_counts())))
+            biases.append((self.popularity * np.log1p(data.item_counts())).astype(np.float32))
         self._item_biases = np.sum(biases, axis=0) if biases else np.empty(0, np.float32)
         self._seen = data
         return self

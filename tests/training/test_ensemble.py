@@ -61,9 +61,10 @@ def test_popularity_is_a_bias(kinds: slice, tmp_path: Path) -> None:
     assert repr(loaded) == repr(model) != repr(plain)
 
 
-def test_popularity_must_be_finite() -> None:
-    with pytest.raises(InvalidDataError, match="popularity must be finite; got nan"):
-        Ensemble(parts(), popularity=float("nan"))
+@pytest.mark.parametrize("popularity", [float("nan"), float("-inf")])
+def test_popularity_must_be_finite(popularity: float) -> None:
+    with pytest.raises(InvalidDataError, match="popularity must be finite; got "):
+        Ensemble(parts(), popularity=popularity)
 
 
 def test_similar_items_are_those_of_the_factors() -> None:
