@@ -47,11 +47,12 @@ def draw_groups(
     out : numpy.ndarray of int32, shape (sum of counts * num_slots,)
         Filled, group after group; -1 for a user without an admissible item.
     """
-    batch = (law, *key.words, users, first_rows, counts, num_slots, out)
+    batch = (*key.words, users, first_rows, counts, num_slots, out)
+    indptr, indices = law.indptr, law.indices
     if law.kind == UNIFORM:  # kernels that are not called are not compiled
-        draw_uniform(*batch)
-    elif draw_weighted(*batch) > 0:
-        settle(*batch)
+        draw_uniform(law.num_items, indptr, indices, law.before, law.shifts, *batch)
+    elif draw_weighted(law.alias, law.residual, law.bits, indptr, indices, *batch) > 0:
+        settle(law, *batch)
 
 
 def draw_items(
@@ -77,7 +78,6 @@ def draw_into(
     """Fill `items` and `log_q`, (batch, num_negatives): -1 and -inf where a user has none."""
     drawn = np.empty(items.shape, np.int32)
     draw_items(law, key, users, rows, drawn)
-    # not the law itself: each of its arrays would be taken apart in code that must be compiled
     _weigh(law.kind, law.indptr, law.log_share, law.log_left, users, drawn, items, log_q)
 
 

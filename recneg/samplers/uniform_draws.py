@@ -15,7 +15,6 @@ from recneg.jit import inlined, kernel
 from recneg.keys import bounded, fill_words, rejected, word
 from recneg.samplers.directory import count_excluded
 from recneg.samplers.groups import block_of_groups
-from recneg.samplers.law import Law
 
 __all__ = ["draw_uniform"]
 
@@ -24,7 +23,11 @@ U = np.uint64  # indices of this type spare Numba's check for negative ones
 
 @kernel
 def draw_uniform(
-    law: Law,
+    num_items: int,
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    before: NDArray[np.int32],
+    shifts: NDArray[np.uint8],
     k0: np.uint32,
     k1: np.uint32,
     users: NDArray[np.int64],
@@ -33,7 +36,10 @@ def draw_uniform(
     num_slots: int,
     out: NDArray[np.int32],
 ) -> None:
-    """Draw from a uniform law; see `draw_groups`."""
+    """Draw from a uniform law; see `recneg.samplers.draws.draw_groups`.
+
+    The first five are those of a `Law`: each array more costs compilation, and microseconds a call.
+    """
     group: Any = 0
     start: Any = 0
     while group < users.size:
@@ -41,19 +47,18 @@ def draw_uniform(
         words, part = np.empty(size, np.uint64), out[start : start + size]
         of, rows, many = users[group:last], first_rows[group:last], counts[group:last]
         fill_words(k0, k1, rows, many, num_slots, words)
-        first_ranks(law, k0, k1, of, rows, many, num_slots, words, part)
-        if law.indices.size > 0:
+        first_ranks(num_items, indptr, k0, k1, of, rows, many, num_slots, words, part)
+        if indices.size > 0:
             places = np.empty(size, np.int32)
-            count_excluded(
-                law.indptr, law.indices, law.before, law.shifts, of, many, num_slots, part, places
-            )  # fmt: skip
+            count_excluded(indptr, indices, before, shifts, of, many, num_slots, part, places)
             shift_ranks(places, part)
         group, start = last, start + size
 
 
 @inlined
 def first_ranks(
-    law: Law,
+    num_items: int,
+    indptr: NDArray[np.int64],
     k0: np.uint32,
     k1: np.uint32,
     users: NDArray[np.int64],
@@ -64,7 +69,6 @@ def first_ranks(
     out: NDArray[np.int32],
 ) -> None:
     """Fill `out` with uniform ranks among the items that a user may get, -1 if there are none."""
-    num_items, indptr = law.num_items, law.indptr
     n: Any = num_items
     start = 0
     for group in range(users.size):

@@ -33,7 +33,11 @@ U = np.uint64  # indices of this type spare Numba's check for negative ones
 
 @kernel
 def draw_weighted(
-    law: Law,
+    alias: NDArray[np.uint64],
+    residual: NDArray[np.int64],
+    bits: NDArray[np.uint64],
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
     k0: np.uint32,
     k1: np.uint32,
     users: NDArray[np.int64],
@@ -44,6 +48,7 @@ def draw_weighted(
 ) -> int:
     """Draw from a weighted law; see `recneg.samplers.draws.draw_groups`.
 
+    The first five are those of a `Law`: each array more costs compilation, and microseconds a call.
     Returns how many draws it left `UNSETTLED`, for `settle`.
     """
     unsettled = 0
@@ -54,16 +59,20 @@ def draw_weighted(
         words, part = np.empty(size, np.uint64), out[start : start + size]
         of, rows, many = users[group:last], first_rows[group:last], counts[group:last]
         fill_words(k0, k1, rows, many, num_slots, words)
-        first_items(law, words, part)
-        unsettled += redraw_excluded(law, k0, k1, of, rows, many, num_slots, part)
+        first_items(alias, words, part)
+        unsettled += redraw_excluded(
+            alias, residual, bits, indptr, indices, k0, k1, of, rows, many, num_slots, part
+        )
         group, start = last, start + size
     return unsettled
 
 
 @kernel
-def first_items(law: Law, words: NDArray[np.uint64], out: NDArray[np.int32]) -> None:
+def first_items(
+    alias: NDArray[np.uint64], words: NDArray[np.uint64], out: NDArray[np.int32]
+) -> None:
     """Fill `out` with alias draws of a weighted law, excluded or not; -1 for one to be redrawn."""
-    num_items, alias = law.num_items, law.alias
+    num_items = len(alias)
     for index in range(out.size):
         item, fraction = bounded(words[U(index)], num_items)
         other = np.int64(alias[U(item), U(1)])
@@ -73,7 +82,11 @@ def first_items(law: Law, words: NDArray[np.uint64], out: NDArray[np.int32]) -> 
 
 @kernel
 def redraw_excluded(
-    law: Law,
+    alias: NDArray[np.uint64],
+    residual: NDArray[np.int64],
+    bits: NDArray[np.uint64],
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
     k0: np.uint32,
     k1: np.uint32,
     users: NDArray[np.int64],
@@ -87,7 +100,6 @@ def redraw_excluded(
     Leaves `UNSETTLED` where no attempt was admissible, and returns the number of these.
     """
     hits, owners = np.empty(out.size, np.int64), np.empty(out.size, np.int64)
-    bits, indptr, indices = law.bits, law.indptr, law.indices
     found = find_hits(bits, indptr, indices, users, counts, num_slots, out, hits, owners)
     if found == 0:
         return 0
@@ -99,7 +111,7 @@ def redraw_excluded(
             start += counts[U(group)] * num_slots
             group += 1
         user, place = users[U(group)], hits[U(hit)] - start
-        if exclude and law.residual[U(user)] == 0:
+        if exclude and residual[U(user)] == 0:
             out[U(hits[U(hit)])] = -1
             continue
         hits[U(left)], drawn_for[U(left)] = hits[U(hit)], user
@@ -113,7 +125,7 @@ def redraw_excluded(
     while left > 0 and (attempt < MAX_TRIES or not exclude):
         attempts[:left] = attempt
         words_at(k0, k1, rows[:left], slots[:left], attempts[:left], words[:left])
-        first_items(law, words[:left], items[:left])
+        first_items(alias, words[:left], items[:left])
         for hit in range(left):
             out[U(hits[U(hit)])] = items[U(hit)]
         left = find_hits(
