@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from lenskit_peer import LensKitBPR, lenskit_data
+from lightfm_peer import LightFM
 from peers import CornacBPR, Factors, ImplicitBPR, cornac_data
 from recbole_peer import RecBoleBPR, recbole_data
 from timed_training import Clock, runs, small, stages
@@ -74,11 +75,11 @@ def als(setting: Setting, seed: int) -> Any:
     return partial(stages, advance)
 
 
-def implicit_bpr(setting: Setting, seed: int) -> Any:
-    """Return implicit's BPR."""
+def by_callback(peer: Any, setting: Setting, seed: int) -> Any:
+    """Return a peer that trains on the matrix, looked at after its iterations."""
 
     def advance(train: Interactions, clock: Clock) -> None:
-        model = ImplicitBPR(train, factors=FACTORS, seed=seed, num_threads=1, **setting)
+        model = peer(train, factors=FACTORS, seed=seed, num_threads=1, **setting)
         clock.started = time.process_time()
         model.advance(100_000, lambda *_: clock.after(1, model.factors))
 
@@ -172,13 +173,17 @@ SYSTEMS: dict[str, System] = {
             for regularization, alpha in ((10.0, 3.0), (30.0, 10.0), (60.0, 10.0), (100.0, 20.0))
         ],
     }),
-    "implicit, BPR": System(implicit_bpr, "implicit", {
+    "implicit, BPR": System(partial(by_callback, ImplicitBPR), "implicit", {
         "movielens-1m": over("learning_rate", [0.01, 0.03], regularization=0.001),
         "gowalla": over("learning_rate", [0.05, 0.1], regularization=0.003),
     }),
     "Cornac, BPR": System(cornac_bpr, "cornac", {
         "movielens-1m": over("learning_rate", [0.05, 0.1], regularization=0.01),
         "gowalla": over("learning_rate", [0.1, 0.2], regularization=0.005),
+    }),
+    "LightFM, WARP": System(partial(by_callback, partial(LightFM, loss="warp")), "lightfm", {
+        "movielens-1m": over("learning_rate", [0.03, 0.06]),
+        "gowalla": over("learning_rate", [0.03, 0.06]),
     }),
     "LensKit, BPR": System(partial(by_epochs, LensKitBPR, lenskit_data), "lenskit.flexmf", {
         "movielens-1m": over("learning_rate", [0.005, 0.01], regularization=0.3),

@@ -1,8 +1,8 @@
 """Other libraries' BPRs behind one small interface: advance by iterations, read the factors.
 
 Each peer can be advanced in stages, from where it stopped. Those of implicit and Cornac, here, draw
-positives with replacement and skip a triple whose negative turns out to be seen; those of LensKit
-and RecBole have files of their own.
+positives with replacement and skip a triple whose negative turns out to be seen; the others have
+files of their own.
 """
 
 import importlib

@@ -20,7 +20,8 @@ from recneg.parallel import get_num_threads
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
-    "recneg", "numpy", "scipy", "numba", "torch", "implicit", "cornac", "lenskit", "recbole"
+    "recneg", "numpy", "scipy", "numba", "torch", "implicit", "cornac", "lenskit", "recbole",
+    "lightfm-next", "LibRecommender",
 )  # fmt: skip
 
 

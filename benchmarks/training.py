@@ -1,17 +1,18 @@
-"""Positives a second in an epoch of BPR: recneg, implicit, Cornac, LensKit, RecBole.
+"""Positives a second in an epoch of BPR: recneg and other libraries.
 
 Run ``RECNEG_DATA=... python benchmarks/training.py [--data movielens-1m-m1 synth-5m gowalla]
 [--peers implicit cornac]``.
 
-All train with the same factors. recneg, implicit and Cornac have the same learning rate, decay and
-item bias; LensKit and RecBole, which move whole tables by Adam after a batch of 8,192 or 2,048
-positives and have no bias, have their own default rates and decays. An epoch is one visit of every
-positive (recneg, LensKit, RecBole), or as many draws of positives with replacement as there are
-positives (implicit, Cornac), which skip the triple when the negative turns out to be seen; the
-expected share of that is computed and shown. The first epoch of every run is left out, compilation
-with it. Epochs are timed between their callbacks (of RecBole one, as they are long); those of
-Cornac, which has none, by the difference of runs of 1 and of ``1 + epochs`` iterations. Sides take
-turns in every round. Data sets of a library's own kind are made beforehand.
+All train with the same factors. recneg, implicit, Cornac, LibRecommender's kernel and plain torch
+have the same learning rate, decay and item bias; LightFM has its own Adagrad; LensKit and RecBole,
+which move whole tables by Adam after a batch of 8,192 or 2,048 positives and have no bias, have
+their own default rates and decays. An epoch is one visit of every positive, or as many draws of
+positives with replacement as there are positives (implicit, Cornac), which skip the triple when the
+negative turns out to be seen; the expected share of that is computed and shown. The first epoch of
+every run is left out, compilation with it. Epochs are timed between their callbacks (of RecBole
+one, as they are long); those of Cornac, which has none, by the difference of runs of 1 and of
+``1 + epochs`` iterations. Sides take turns in every round. Data sets of a library's own kind are
+made beforehand.
 """
 
 import argparse
@@ -20,28 +21,53 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from os import environ
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from lenskit_peer import LensKitBPR, lenskit_data
+from librecommender_peer import LibRecommenderBPR
+from lightfm_peer import LightFM
 from loading import load_training
 from peers import CornacBPR, ImplicitBPR, Peer, cornac_data, why_missing
 from recbole_peer import RecBoleBPR, recbole_data
 from recording import Table, environment, with_range, write
+from torch_peer import TorchBPR
 
 from recneg import BPR, Interactions
 
 LEARNING_RATE, REGULARIZATION = 0.05, 0.01
 
-MODULES = {
-    "implicit": "implicit",
-    "cornac": "cornac",
-    "lenskit": "lenskit.flexmf",
-    "recbole": "recbole.trainer",
+
+def cornac_csr(train: Interactions) -> Any:
+    data = cornac_data(train)
+    _ = data[2].csr_matrix  # built once, outside of the clock
+    return data
+
+
+class Side(NamedTuple):
+    """A peer, what it imports, whether it takes our rate and decay, and how it is timed."""
+
+    peer: type[Any]
+    module: str
+    shared: bool = True
+    data: Callable[[Interactions], Any] | None = None
+    epochs: int | None = None
+    callback: bool = True
+
+
+SIDES: dict[str, Side] = {
+    "implicit": Side(ImplicitBPR, "implicit"),
+    "cornac": Side(CornacBPR, "cornac", data=cornac_csr, callback=False),
+    "librecommender": Side(LibRecommenderBPR, "libreco"),
+    "torch": Side(TorchBPR, "torch"),
+    "lightfm": Side(LightFM, "lightfm", shared=False),
+    "lenskit": Side(LensKitBPR, "lenskit.flexmf", shared=False, data=lenskit_data),
+    "recbole": Side(RecBoleBPR, "recbole.trainer", shared=False, data=recbole_data, epochs=1),
 }
-"""The peers, and what each imports."""
 
 FIRST_FIT = """
 import time
@@ -70,70 +96,48 @@ def first_fit() -> dict[str, list[float]]:
     return found
 
 
-def cornac_csr(train: Interactions) -> Any:
-    data = cornac_data(train)
-    _ = data[2].csr_matrix  # built once, outside of the clock
-    return data
-
-
-DATA_OF = {"cornac": cornac_csr, "lenskit": lenskit_data, "recbole": recbole_data}
-
-
 class Trainers:
     """Seconds an epoch of each side on one data set."""
 
     def __init__(self, train: Interactions, epochs: int, names: list[str]) -> None:
         self.train, self.epochs = train, epochs
-        self._data = {name: DATA_OF[name](train) for name in names if name in DATA_OF}
+        sides = {name: SIDES[name] for name in names if name in SIDES}
+        self._data = {name: side.data(train) for name, side in sides.items() if side.data}
 
-    def _options(self, factors: int, threads: int, seed: int) -> dict[str, Any]:
-        return {
-            "factors": factors,
-            "learning_rate": LEARNING_RATE,
-            "regularization": REGULARIZATION,
-            "num_threads": threads,
-            "seed": seed,
-        }
+    def seconds(self, name: str, factors: int, threads: int, seed: int) -> float:
+        """Train one side; return the seconds of an epoch."""
+        size = {"factors": factors, "num_threads": threads, "seed": seed}
+        shared = {"learning_rate": LEARNING_RATE, "regularization": REGULARIZATION}
+        if name == "recneg":
+            return self._recneg(**size, **shared)
+        side = SIDES[name]
+        options: dict[str, Any] = size | (shared if side.shared else {})
+        if side.data:
+            options["data"] = self._data[name]
+        make = partial(side.peer, self.train, **options)
+        return (self._between if side.callback else self._apart)(make, side.epochs or self.epochs)
 
-    def _epoch(self, model: Peer, epochs: int) -> float:
+    def _recneg(self, **options: Any) -> float:
         stamps: list[float] = []
-        model.advance(1 + epochs, lambda *_: stamps.append(time.perf_counter()))
-        return (stamps[-1] - stamps[0]) / epochs
-
-    def recneg(self, factors: int, threads: int, seed: int) -> float:
-        """Train recneg.BPR."""
-        stamps: list[float] = []
-        model = BPR(epochs=1 + self.epochs, **self._options(factors, threads, seed))
+        model = BPR(epochs=1 + self.epochs, **options)
         model.fit(self.train, False, lambda _: stamps.append(time.perf_counter()))
         return (stamps[-1] - stamps[0]) / self.epochs
 
-    def implicit(self, factors: int, threads: int, seed: int) -> float:
-        """Train implicit's BPR."""
-        model = ImplicitBPR(self.train, **self._options(factors, threads, seed))
-        return self._epoch(model, self.epochs)
+    def _between(self, make: Callable[[], Peer], epochs: int) -> float:
+        """Time epochs between callbacks."""
+        stamps: list[float] = []
+        make().advance(1 + epochs, lambda *_: stamps.append(time.perf_counter()))
+        return (stamps[-1] - stamps[0]) / epochs
 
-    def cornac(self, factors: int, threads: int, seed: int) -> float:
-        """Train Cornac's BPR."""
+    def _apart(self, make: Callable[[], Peer], epochs: int) -> float:
+        """Time two runs and take their difference."""
         seconds = []
-        for iterations in (1, 1 + self.epochs):
-            options = self._options(factors, threads, seed)
-            model = CornacBPR(self.train, **options, data=self._data["cornac"])
+        for iterations in (1, 1 + epochs):
+            model = make()
             started = time.perf_counter()
             model.advance(iterations)
             seconds.append(time.perf_counter() - started)
-        return (seconds[1] - seconds[0]) / self.epochs
-
-    def lenskit(self, factors: int, threads: int, seed: int) -> float:
-        """Train LensKit's BPR."""
-        options = {"factors": factors, "num_threads": threads, "seed": seed}
-        model = LensKitBPR(self.train, **options, data=self._data["lenskit"])
-        return self._epoch(model, self.epochs)
-
-    def recbole(self, factors: int, threads: int, seed: int) -> float:
-        """Train RecBole's BPR; one epoch is timed, as they are long."""
-        options = {"factors": factors, "num_threads": threads, "seed": seed}
-        model = RecBoleBPR(self.train, **options, data=self._data["recbole"])
-        return self._epoch(model, 1)
+        return (seconds[1] - seconds[0]) / epochs
 
     def skipped(self) -> dict[str, float]:
         """Return the expected share of triples that a side skips because of a seen negative."""
@@ -156,11 +160,11 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3, help="measured in each run, after one")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
-        "--peers", nargs="*", choices=list(MODULES), default=list(MODULES), help="to run"
+        "--peers", nargs="*", choices=list(SIDES), default=list(SIDES), help="to run"
     )
     parser.add_argument("--output", default="training", help="name of the files in results/")
     options = parser.parse_args()
-    needs = {name: MODULES[name] for name in options.peers}
+    needs = {name: SIDES[name].module for name in options.peers}
     skipped = {name: reason for name, module in needs.items() if (reason := why_missing(module))}
     names = ["recneg", *(name for name in needs if name not in skipped)]
     compiled = first_fit()
@@ -196,7 +200,7 @@ def main() -> None:
             cores: dict[str, list[float]] = {name: [] for name in names}
             for number, name in itertools.product(range(options.rounds), names):
                 processor, clock = time.process_time(), time.perf_counter()
-                seconds[name].append(getattr(trainers, name)(factors, threads, number))
+                seconds[name].append(trainers.seconds(name, factors, threads, number))
                 processor = time.process_time() - processor
                 cores[name].append(processor / (time.perf_counter() - clock))
             rates = {name: [len(train) / one for one in found] for name, found in seconds.items()}
