@@ -48,7 +48,8 @@ def tables(results: dict[str, Any], marks: tuple[float, ...]) -> list[Table]:
 
 
 COLOURS = (
-    "tab:red", "tab:orange", "tab:blue", "tab:green", "tab:purple", "tab:brown", "tab:gray"
+    "tab:red", "tab:orange", "tab:blue", "tab:green", "tab:purple", "tab:olive", "tab:brown",
+    "tab:gray",
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from recbole_peer import recbole_data
 
 from recneg import Interactions, Key, Popularity, Uniform
 
@@ -116,4 +117,34 @@ class LensKit(Side):
         return self._matrix.sample_negatives(users, weighting=self._law, n=count, rng=self._rng)
 
 
-SIDES: dict[str, type[Any]] = {"recneg": Recneg, "numpy": NumpyRejection, "lenskit": LensKit}
+class RecBole(Side):
+    """RecBole's `Sampler`: Python looks up every draw in the set of what its user has seen.
+
+    It draws from NumPy's global generator, and loops as long as anything is seen.
+    """
+
+    def __init__(self, train: Interactions, law: str) -> None:
+        users, self._items, _, self._sampler = recbole_data(train, law, EXPONENT)
+        self._rows = np.zeros(train.num_users, np.int64)
+        self._rows[users] = np.arange(1, len(users) + 1)  # 0 is padding
+
+    def rows(self, users: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return RecBole's numbers of users."""
+        return self._rows[users]
+
+    def items(self, drawn: NDArray[np.int64]) -> NDArray[Any]:
+        """Return our items of RecBole's numbers."""
+        return self._items[drawn - 1]
+
+    def __call__(self, users: NDArray[np.int64], count: int) -> NDArray[Any]:
+        """Draw, in RecBole's own numbers, into one column a draw of a row."""
+        drawn: NDArray[Any] = self._sampler.sample_by_user_ids(users, None, count).numpy()
+        return drawn.reshape(count, len(users)).T
+
+
+SIDES: dict[str, type[Any]] = {
+    "recneg": Recneg,
+    "numpy": NumpyRejection,
+    "lenskit": LensKit,
+    "recbole": RecBole,
+}

@@ -91,8 +91,13 @@ class RecBoleBPR:
         return found
 
 
-def recbole_data(train: Interactions) -> tuple[NDArray[Any], NDArray[Any], Any, Any]:
-    """Return the users and items of RecBole's indices without padding, its data set and sampler."""
+def recbole_data(
+    train: Interactions, law: str = "uniform", exponent: float = 1.0
+) -> tuple[NDArray[Any], NDArray[Any], Any, Any]:
+    """Return the users and items of RecBole's indices without padding, its data set and sampler.
+
+    `law` is ``"uniform"`` or ``"popularity"``, the latter with an exponent.
+    """
     from recbole.data.dataset import Dataset
     from recbole.sampler import Sampler
 
@@ -103,7 +108,7 @@ def recbole_data(train: Interactions) -> tuple[NDArray[Any], NDArray[Any], Any, 
         pl.DataFrame(pairs).write_csv(path, separator="\t")
         with warnings.catch_warnings(action="ignore", category=FutureWarning):
             (data,) = Dataset(recbole_config(folder, benchmark_filename=[NAME])).build()
-    sampler = Sampler([NAME], [data]).set_phase(NAME)
+    sampler = Sampler([NAME], [data], law, exponent).set_phase(NAME)
     users, items = (data.field2id_token[name][1:].astype(int) for name in ("user_id", "item_id"))
     return users, items, data, sampler
 

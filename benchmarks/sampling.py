@@ -1,13 +1,14 @@
-"""Negatives a second, and how many of them are seen positives: recneg, NumPy, LensKit, plain C.
+"""Negatives a second, and how many of them are seen positives: recneg, other libraries, plain C.
 
 Run ``RECNEG_DATA=... python benchmarks/sampling.py [--data synth-5m movielens-1m-m1]``.
 
 Batches hold the users of the training positives in random order, as in training. Sides take turns
 in every round, so that a slow spell of the machine falls on all of them; the ratio is the median
 over rounds of the rates of one round. recneg also computes each draw's log-probability. NumPy is a
-vectorised rejection loop and, like LensKit's sampler, runs on one thread whatever is set. LensKit's
-popularity law has exponent 1, that of the others 0.75. The loops in C return items alone, without
-log-probabilities, checks or keys: what is left of their speed is what recneg's contract costs.
+vectorised rejection loop and, like the samplers of LensKit and RecBole, runs on one thread whatever
+is set. LensKit's popularity law has exponent 1, that of the others 0.75. The loops in C return
+items alone, without log-probabilities, checks or keys: what is left of their speed is what recneg's
+contract costs.
 """
 
 import argparse
@@ -90,7 +91,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", default="sampling", help="name of the files in results/")
     options = parser.parse_args()
-    skipped = {} if (reason := why_missing("lenskit")) is None else {"lenskit": reason}
+    needs = {"lenskit": "lenskit", "recbole": "recbole.sampler"}
+    skipped = {name: reason for name, module in needs.items() if (reason := why_missing(module))}
     if (reason := why_not_compiled()) is not None:
         skipped |= dict.fromkeys(CEILINGS, reason)
     every = SIDES | CEILINGS
@@ -122,7 +124,7 @@ def main() -> None:
         "Million negatives a second: median [lowest to highest] over the rounds.",
         "recneg / side: the ratio of the two rates, likewise; exact C is the faster of "
         "the two loops that exclude.",
-        "NumPy and LensKit run on one thread in every row.",
+        "NumPy, LensKit and RecBole run on one thread in every row.",
         "cores got: processor time over wall time. Where that is far below the number of threads, "
         "other processes had the cores, or the batch is too small to be split.",
         f"popularity: exponent {EXPONENT}, LensKit's 1.",
