@@ -43,8 +43,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
     Examples
     --------
-    >>> did_you_mean("popularty", ["uniform", "popularity"]), did_you_mean("x", ["uniform"])
+    >>> did_you_mean("Popularty", ["uniform", "popularity"]), did_you_mean("x", ["uniform"])
     (' (did you mean popularity?)', '')
     """
-    near = get_close_matches(word, list(known), 1)
-    return f" (did you mean {near[0]}?)" if near else ""
+    lowered = {each.lower(): each for each in known}
+    near = get_close_matches(word.lower(), list(lowered), 1)
+    return f" (did you mean {lowered[near[0]]}?)" if near and lowered[near[0]] != word else ""

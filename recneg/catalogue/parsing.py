@@ -26,7 +26,10 @@ def name_of(text: str, known: Collection[str], what: str) -> str:
     name = text.partition(":")[0].strip().replace("-", "_")
     if name not in known:
         hint = did_you_mean(name, known)
-        raise InvalidDataError(f"a {what} must be one of {', '.join(known)}; got {name!r}{hint}")
+        article = "an" if what[0] in "aeiou" else "a"
+        raise InvalidDataError(
+            f"{article} {what} must be one of {', '.join(known)}; got {name!r}{hint}"
+        )
     return name
 
 

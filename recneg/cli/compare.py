@@ -24,6 +24,7 @@ from recneg.diagnostics import Comparison, compare_samplers
 from recneg.errors import InvalidDataError
 from recneg.files import atomic_path
 from recneg.interactions import Interactions
+from recneg.parallel import get_num_threads
 from recneg.progress import progress_bar
 from recneg.splits import Split
 from recneg.training import SequenceModel
@@ -136,7 +137,12 @@ def _configuration(
         "data": asdict(data),
         "trainer": trainer.manifest(),
         "split": {"checksum": split.checksum, "sizes": repr(split)},
-        "versions": {name: version(name) for name in ("recneg", "numpy", "numba", "scipy")},
+        "threads": trainer.num_threads or get_num_threads(),
+        "versions": {
+            name: version(name)
+            for name in ("recneg", "numpy", "numba", "scipy", "torch", "polars")
+            if find_spec(name)
+        },
         "python": platform.python_version(),
         "machine": platform.machine(),
     }

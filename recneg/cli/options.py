@@ -87,8 +87,9 @@ class ModelOptions:
     item_bias
         Learn a bias for each item.
     patience
-        Stop after this many evaluations on validation without a better NDCG@20, and keep the best
-        epoch; none: train for all epochs and keep the last.
+        Stop after this many evaluations on validation without a better NDCG@20 (of models of
+        sequences: Recall@20, or what their options say), and keep the best epoch; none: train for
+        all epochs and keep the last.
     evaluate_every
         Epochs between evaluations on validation.
     threads

@@ -98,7 +98,10 @@ def advice(card: Card, reason: str) -> str:
         f"  {_origin(file)}\n  at {folder / file.name} ({_stated(file)})" for file in card.files
     ]
     others = [f"{card.name}/{file.name}" for file in card.files]
+    named = data_folder()
     lines += ["or set RECNEG_DATA to a folder that holds " + " and ".join(others)]
+    if named is not None:
+        lines[-1] += f" ({named}, which it names, {'does not' if named.exists() else 'is missing'})"
     lines += [f"or {local.folder}/{local.file} (Parquet: {_columns(card, local)})"
               for local in card.local]  # fmt: skip
     return "\n".join(lines)

@@ -28,7 +28,7 @@ def plot_curves(comparison: Comparison, path: Path) -> None:
             markersize=4,
             label=name,
         )
-    axes.set_xlabel("training time in seconds, without evaluation")
+    axes.set_xlabel("training time in seconds, without compilation and evaluation")
     axes.set_ylabel("NDCG@20 on validation")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from recneg import Interactions
 from recneg.adapters.rows import InteractionRows
-from recneg.errors import InvalidIdError
+from recneg.errors import InvalidDataError, InvalidIdError
 
 
 def make_rows(timestamps: bool = False) -> InteractionRows:
@@ -22,6 +22,11 @@ def make_rows(timestamps: bool = False) -> InteractionRows:
             num_users=5,
         )
     )
+
+
+def test_what_is_no_interactions_is_refused() -> None:
+    with pytest.raises(InvalidDataError, match="must be Interactions; got 'a'"):
+        InteractionRows("a")  # type: ignore[arg-type]
 
 
 def test_samples_in_the_order_of_the_interactions() -> None:

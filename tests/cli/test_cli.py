@@ -14,6 +14,7 @@ from recneg.cli import main
 from recneg.cli.data import load_data, make_split, training_dislikes
 from recneg.cli.options import DataOptions
 from recneg.interactions import Interactions
+from recneg.parallel import get_num_threads
 from recneg.samplers import Popularity
 
 M = "m.safetensors"
@@ -54,6 +55,8 @@ def test_compare_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture
     configuration = json.loads((out / "configuration.json").read_text())
     assert configuration["samplers"] == names
     assert configuration["trainer"]["seed"] == 4
+    assert configuration["threads"] == get_num_threads()
+    assert {"recneg", "polars"} <= configuration["versions"].keys()
     assert len(configuration["split"]["checksum"]) == 16
     assert (out / "ndcg.png").read_bytes()[:4] == b"\x89PNG"
     assert sorted(path.name for path in out.iterdir()) == [
@@ -464,6 +467,23 @@ def test_errors_name_options_and_no_arguments(
         run("sample", tmp_path / "out.parquet", "--data", path)
     pattern = re.escape(message).replace(r"\.\*", ".*")
     assert re.search(pattern, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("visitor,thing\n1,2\n", "name with --user one of ['visitor', 'thing']"),
+        ("user,item\n1,2\n2,3\n", "with --patience none the last epoch is kept"),
+    ],
+)
+def test_errors_of_training_name_options(
+    text: str, message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text(text, "utf-8")
+    with pytest.raises(SystemExit):
+        run("train", tmp_path / "model.safetensors", "--data", path)
+    assert message in capsys.readouterr().err
 
 
 def test_unknown_users(model: Path, capsys: pytest.CaptureFixture[str]) -> None:

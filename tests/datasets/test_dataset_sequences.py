@@ -207,6 +207,13 @@ def test_what_people_must_fetch_is_never_downloaded(write_card):
     assert "RECNEG_DATA to a folder that holds views/v.csv" in text
 
 
+def test_a_named_folder_that_is_missing_is_said_to_be(write_card, monkeypatch, tmp_path):
+    write_card("views", DIGINETICA)
+    monkeypatch.setenv("RECNEG_DATA", str(tmp_path / "gone"))
+    with pytest.raises(DataUnavailableError, match=r"gone, which it names, is missing\)"):
+        load_sequences("views", progress=False)
+
+
 def test_sessions_are_not_loaded_as_interactions(write_card):
     write_card("views", DIGINETICA)
     with pytest.raises(InvalidDataError, match="views holds sessions.*load_sequences"):
