@@ -11,6 +11,7 @@ from lenskit_peer import LensKitBPR, lenskit_data
 from lightfm_peer import LightFM
 from peers import CornacBPR, Factors, ImplicitBPR, cornac_data
 from recbole_peer import RecBoleBPR, recbole_data
+from threadpoolctl import threadpool_limits
 from timed_training import Clock, runs, small, stages
 
 from recneg import BPR, Interactions, MatrixFactorization
@@ -59,7 +60,6 @@ def bpr(setting: Setting, seed: int) -> Any:
 def als(setting: Setting, seed: int) -> Any:
     """Return `implicit.als.AlternatingLeastSquares` on the CPU, BLAS held to one thread."""
     from implicit.cpu.als import AlternatingLeastSquares
-    from threadpoolctl import threadpool_limits  # implicit requires it
 
     def advance(train: Interactions, clock: Clock) -> None:
         model = AlternatingLeastSquares(
