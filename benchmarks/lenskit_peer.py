@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from peers import Factors, Known, torch_threads
+from peers import Factors, Known, repeat, torch_threads
 
 from recneg import Interactions
 
@@ -54,10 +54,7 @@ class LensKitBPR:
                 torch._dynamo.config.recompile_limit = 256  # beyond it nothing more is compiled
                 options = TrainingOptions(device="cpu", rng=self._seed)
                 self._trainer = self._model.create_trainer(self.data, options)
-            for _ in range(iterations):
-                self._trainer.train_epoch()
-                if callback is not None:
-                    callback()
+            repeat(self._trainer.train_epoch, iterations, callback)
 
     def factors(self) -> Factors:
         """Return the factors in the index space of `train`, with a bias column."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from peers import Factors
+from peers import Factors, repeat
 
 from recneg import Interactions
 
@@ -52,17 +52,17 @@ class LibRecommenderBPR:
             "num_threads": num_threads,
             "seed": seed,
         }
-        self._epoch = 0
+        self._epochs = 0
 
     def advance(self, iterations: int, callback: Callable[..., None] | None = None) -> None:
         """Train for more epochs; `callback` is called after each."""
-        for _ in range(iterations):
-            self._epoch += 1
-            order = self._rng.permutation(range(len(self._pairs[0])))
-            users, items = (each[order] for each in self._pairs)
-            kernel()(user_indices=users, item_indices=items, epoch=self._epoch, **self._options)
-            if callback is not None:
-                callback()
+        repeat(self._epoch, iterations, callback)
+
+    def _epoch(self) -> None:
+        self._epochs += 1
+        order = self._rng.permutation(range(len(self._pairs[0])))
+        users, items = (each[order] for each in self._pairs)
+        kernel()(user_indices=users, item_indices=items, epoch=self._epochs, **self._options)
 
     def factors(self) -> Factors:
         """Return the factors; the last column is one for users and the bias for items."""

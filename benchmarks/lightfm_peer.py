@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from peers import Factors, Known
+from peers import Factors, Known, repeat
 
 from recneg import Interactions
 
@@ -44,10 +44,10 @@ class LightFM:
 
     def advance(self, iterations: int, callback: Callable[..., None] | None = None) -> None:
         """Train for more epochs; `callback` is called after each."""
-        for _ in range(iterations):
-            self._model.fit_partial(self._matrix, epochs=1, num_threads=self._num_threads)
-            if callback is not None:
-                callback()
+        repeat(self._epoch, iterations, callback)
+
+    def _epoch(self) -> None:
+        self._model.fit_partial(self._matrix, epochs=1, num_threads=self._num_threads)
 
     def factors(self) -> Factors:
         """Return the factors in the index space of `train`, with a bias column.

@@ -85,6 +85,14 @@ class Known:
                 raise AssertionError(f"scores must agree with the library's; got {ours}, {theirs}")
 
 
+def repeat(step: Callable[[], Any], times: int, callback: Callable[..., None] | None) -> None:
+    """Take a step so many times; `callback`, if there is one, is called after each."""
+    for _ in range(times):
+        step()
+        if callback is not None:
+            callback()
+
+
 @contextmanager
 def torch_threads(number: int) -> Iterator[None]:
     """Let torch use so many threads within."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from peers import Factors, Known, torch_threads
+from peers import Factors, Known, repeat, torch_threads
 
 from recneg import Interactions
 
@@ -54,13 +54,14 @@ class RecBoleBPR:
             contextlib.chdir(_folder()),  # the trainer's logs for TensorBoard go to where it is
             warnings.catch_warnings(action="ignore", category=FutureWarning),
         ):
-            trainer = self._trainer = self._trainer or self._start()
-            for _ in range(iterations):
-                trainer.epochs = trainer.start_epoch + 1
-                trainer.fit(self._loader, verbose=False, saved=False)
-                trainer.start_epoch = trainer.epochs
-                if callback is not None:
-                    callback()
+            self._trainer = self._trainer or self._start()
+            repeat(self._epoch, iterations, callback)
+
+    def _epoch(self) -> None:
+        trainer = self._trainer
+        trainer.epochs = trainer.start_epoch + 1
+        trainer.fit(self._loader, verbose=False, saved=False)
+        trainer.start_epoch = trainer.epochs
 
     def _start(self) -> Any:
         from recbole.model.general_recommender.bpr import BPR

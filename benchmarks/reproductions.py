@@ -136,6 +136,12 @@ GOWALLA_BPR: dict[str, Any] = {
     "num_negatives": 16,
 }
 
+GOWALLA_64 = softmax(
+    64, 300, 1e-3, BSLLoss(0.1, 1.22), batch_size=512, num_negatives=8192
+)  # fmt: skip
+GOWALLA_256 = softmax(256, 60, 4e-3, BSLLoss(0.1, 1.22), init="spectral")
+GOWALLA_512 = softmax(512, 100, 4e-3, BSLLoss(0.1, 1.22))
+
 FORTY: dict[str, Any] = {
     "patience": None, "plateau_factor": 1.0, "epochs": 40, "schedule": "cosine"
 }  # fmt: skip
@@ -197,37 +203,29 @@ CELLS: dict[str, Cell] = {
     ),
     "gowalla-softmax-64": Cell(
         "gowalla", "MF + BSL, 64 factors", (0.1882, 0.1584), "BSL's logs",
-        softmax(64, 300, 1e-3, BSLLoss(0.1, 1.22), batch_size=512, num_negatives=8192), every=50,
+        GOWALLA_64, every=50,
     ),
     "gowalla-softmax-512": Cell(
         "gowalla", "MF + BSL, 512 factors", (0.1920, 0.1617), "best of any model: BSPM-EM, NESCL",
-        softmax(512, 100, 4e-3, BSLLoss(0.1, 1.22)), every=25,
+        GOWALLA_512, every=25,
     ),
     "gowalla-softmax-3x256": Cell(
         "gowalla", "MF + BSL, 3 x 256 factors", (0.1920, 0.1617),
-        "best of any model: BSPM-EM, NESCL",
-        together(3, softmax(256, 60, 4e-3, BSLLoss(0.1, 1.22), init="spectral")), every=0,
+        "best of any model: BSPM-EM, NESCL", together(3, GOWALLA_256), every=0,
     ),
     "gowalla-popular-64": Cell(
         "gowalla", "MF + BSL, 64 factors, popularity by test", (0.1882, 0.1584), "BSL's logs",
-        together(
-            1,
-            softmax(64, 300, 1e-3, BSLLoss(0.1, 1.22), batch_size=512, num_negatives=8192),
-            popularity=0.03,
-        ), honest=False, every=0,
+        together(1, GOWALLA_64, popularity=0.03), honest=False, every=0,
     ),
     "gowalla-popular-3x256": Cell(
         "gowalla", "MF + BSL, 3 x 256 factors, popularity by test", (0.1920, 0.1617),
         "best of any model: BSPM-EM, NESCL",
-        together(
-            3, softmax(256, 60, 4e-3, BSLLoss(0.1, 1.22), init="spectral"), popularity=0.03
-        ), honest=False, every=0,
+        together(3, GOWALLA_256, popularity=0.03), honest=False, every=0,
     ),
     "gowalla-popular-3x512": Cell(
         "gowalla", "MF + BSL, 3 x 512 factors, popularity by test", (0.1920, 0.1617),
         "best of any model: BSPM-EM, NESCL",
-        together(3, softmax(512, 100, 4e-3, BSLLoss(0.1, 1.22)), popularity=0.03),
-        honest=False, every=0,
+        together(3, GOWALLA_512, popularity=0.03), honest=False, every=0,
     ),
     "yelp-ccl": Cell(
         "yelp2018", "MF-CCL, 64 factors", (0.0698, 0.0572), "paper",
@@ -283,7 +281,7 @@ def run(name: str, split: Split, seed: int, threads: int) -> dict[str, Any]:
         path.unlink()
     return {
         "members": [measured(member, split) for member in alone],
-        "without_popularity": measured(_plain(model), split) if _has_popularity(model) else None,
+        "without_popularity": without_popularity(model, split),
         "seed": seed,
         "honest": honest if cell.honest and cell.judge != "test" else None,
         "as_published": max([*seen, honest], key=lambda found: found["ndcg@20"]),
@@ -294,13 +292,12 @@ def run(name: str, split: Split, seed: int, threads: int) -> dict[str, Any]:
     }
 
 
-def _has_popularity(model: Any) -> bool:
-    return isinstance(model, Ensemble) and bool(model.popularity)
-
-
-def _plain(model: Ensemble) -> Factors:
-    """Return an ensemble without its only bias, the last column: of popularity."""
-    return Factors(model.user_factors[:, :-1].copy(), model.item_factors[:, :-1].copy())
+def without_popularity(model: Any, split: Split) -> dict[str, float] | None:
+    """Return what an ensemble of cosines, whose last column is popularity, has without that."""
+    if not isinstance(model, Ensemble) or not model.popularity:
+        return None
+    tables = (model.user_factors, model.item_factors)
+    return measured(Factors(*(table[:, :-1].copy() for table in tables)), split)
 
 
 def kept(name: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from peers import Factors, torch_threads
+from peers import Factors, repeat, torch_threads
 
 from recneg import Interactions
 
@@ -49,10 +49,7 @@ class TorchBPR:
     def advance(self, iterations: int, callback: Callable[..., None] | None = None) -> None:
         """Train for more epochs; `callback` is called after each."""
         with torch_threads(self._num_threads):
-            for _ in range(iterations):
-                self._epoch()
-                if callback is not None:
-                    callback()
+            repeat(self._epoch, iterations, callback)
 
     def _epoch(self) -> None:
         import torch

@@ -48,10 +48,21 @@ def cornac_csr(train: Interactions) -> Any:
     return data
 
 
-class Side(NamedTuple):
-    """A peer, what it imports, whether it takes our rate and decay, and how it is timed."""
+class OwnBPR:
+    """`recneg.BPR` behind the interface of `peers`, but that every call trains anew."""
 
-    peer: type[Any]
+    def __init__(self, train: Interactions, **options: Any) -> None:
+        self._train, self._options = train, options
+
+    def advance(self, iterations: int, callback: Callable[..., None] | None = None) -> None:
+        """Train; `callback` is called after each epoch."""
+        BPR(epochs=iterations, **self._options).fit(self._train, False, callback)
+
+
+class Side(NamedTuple):
+    """A trainer, what it imports, whether it takes our rate and decay, and how it is timed."""
+
+    trainer: type[Any]
     module: str
     shared: bool = True
     data: Callable[[Interactions], Any] | None = None
@@ -60,6 +71,7 @@ class Side(NamedTuple):
 
 
 SIDES: dict[str, Side] = {
+    "recneg": Side(OwnBPR, "recneg"),
     "implicit": Side(ImplicitBPR, "implicit"),
     "cornac": Side(CornacBPR, "cornac", data=cornac_csr, callback=False),
     "librecommender": Side(LibRecommenderBPR, "libreco"),
@@ -101,27 +113,19 @@ class Trainers:
 
     def __init__(self, train: Interactions, epochs: int, names: list[str]) -> None:
         self.train, self.epochs = train, epochs
-        sides = {name: SIDES[name] for name in names if name in SIDES}
-        self._data = {name: side.data(train) for name, side in sides.items() if side.data}
+        data_of = {name: SIDES[name].data for name in names}
+        self._data = {name: data(train) for name, data in data_of.items() if data}
 
     def seconds(self, name: str, factors: int, threads: int, seed: int) -> float:
         """Train one side; return the seconds of an epoch."""
         size = {"factors": factors, "num_threads": threads, "seed": seed}
         shared = {"learning_rate": LEARNING_RATE, "regularization": REGULARIZATION}
-        if name == "recneg":
-            return self._recneg(**size, **shared)
         side = SIDES[name]
         options: dict[str, Any] = size | (shared if side.shared else {})
         if side.data:
             options["data"] = self._data[name]
-        make = partial(side.peer, self.train, **options)
+        make = partial(side.trainer, self.train, **options)
         return (self._between if side.callback else self._apart)(make, side.epochs or self.epochs)
-
-    def _recneg(self, **options: Any) -> float:
-        stamps: list[float] = []
-        model = BPR(epochs=1 + self.epochs, **options)
-        model.fit(self.train, False, lambda _: stamps.append(time.perf_counter()))
-        return (stamps[-1] - stamps[0]) / self.epochs
 
     def _between(self, make: Callable[[], Peer], epochs: int) -> float:
         """Time epochs between callbacks."""
@@ -159,14 +163,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--epochs", type=int, default=3, help="measured in each run, after one")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument(
-        "--peers", nargs="*", choices=list(SIDES), default=list(SIDES), help="to run"
-    )
+    ours, *peers = SIDES
+    parser.add_argument("--peers", nargs="*", choices=peers, default=peers, help="to run")
     parser.add_argument("--output", default="training", help="name of the files in results/")
     options = parser.parse_args()
-    needs = {name: SIDES[name].module for name in options.peers}
-    skipped = {name: reason for name, module in needs.items() if (reason := why_missing(module))}
-    names = ["recneg", *(name for name in needs if name not in skipped)]
+    reasons = {name: why_missing(SIDES[name].module) for name in (ours, *options.peers)}
+    skipped = {name: reason for name, reason in reasons.items() if reason}
+    names = [name for name in reasons if name not in skipped]
     compiled = first_fit()
     settings = {"learning_rate": LEARNING_RATE, "regularization": REGULARIZATION}
     record: dict[str, Any] = {

@@ -11,6 +11,7 @@ __all__ = [
     "NoNegativeError",
     "RecnegError",
     "did_you_mean",
+    "with_article",
 ]
 
 
@@ -36,6 +37,17 @@ class IntegrityError(RecnegError):
 
 class DataUnavailableError(RecnegError):
     """A data set is not at hand and cannot be downloaded; the message says what to put where."""
+
+
+def with_article(noun: str) -> str:
+    """Return `noun` after "a" or "an", by its first letter.
+
+    Examples
+    --------
+    >>> with_article("item"), with_article("sampler")
+    ('an item', 'a sampler')
+    """
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from recneg.errors import InvalidDataError, InvalidIdError
+from recneg.errors import InvalidDataError, InvalidIdError, with_article
 from recneg.labels import label_array
 from recneg.times import parse_times
 
@@ -279,10 +279,10 @@ def _roles(
             continue
         roles[role] = next((plain[usual] for usual in NAMES[role] if usual in plain), None)
         if roles[role] is None and role in ("user", "item"):
-            article, line = "an" if role == "item" else "a", ", line 1" * in_text
+            line = ", line 1" * in_text
             data = "; a first line of data without any number needs a header above it"
             raise InvalidDataError(
-                f"{path.name}{line}: no column looks like {article} {role} "
+                f"{path.name}{line}: no column looks like {with_article(role)} "
                 f"(such as {NAMES[role][1]!r}); name one of {columns}{data * in_text}"
             )
     return roles

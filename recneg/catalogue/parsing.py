@@ -8,7 +8,7 @@ from typing import Any
 
 from recneg.catalogue.entries import CATALOGUE
 from recneg.catalogue.recipe import Material, Recipe
-from recneg.errors import InvalidDataError, did_you_mean
+from recneg.errors import InvalidDataError, did_you_mean, with_article
 
 __all__ = ["check_needs", "name_of", "options_of", "parse_options", "parse_recipe"]
 
@@ -26,9 +26,8 @@ def name_of(text: str, known: Collection[str], what: str) -> str:
     name = text.partition(":")[0].strip().replace("-", "_")
     if name not in known:
         hint = did_you_mean(name, known)
-        article = "an" if what[0] in "aeiou" else "a"
         raise InvalidDataError(
-            f"{article} {what} must be one of {', '.join(known)}; got {name!r}{hint}"
+            f"{with_article(what)} must be one of {', '.join(known)}; got {name!r}{hint}"
         )
     return name
 
@@ -110,5 +109,4 @@ def _value(text: str, kind: str, what: str) -> Any:
     try:
         return TYPES[kind](text)
     except ValueError:
-        article = "an" if kind == "int" else "a"
-        raise InvalidDataError(f"{what} must be {article} {kind}; got {text!r}") from None
+        raise InvalidDataError(f"{what} must be {with_article(kind)}; got {text!r}") from None

@@ -139,9 +139,7 @@ def _configuration(
         "split": {"checksum": split.checksum, "sizes": repr(split)},
         "threads": trainer.num_threads or get_num_threads(),
         "versions": {
-            name: version(name)
-            for name in ("recneg", "numpy", "numba", "scipy", "torch", "polars")
-            if find_spec(name)
+            name: version(name) for name in ("recneg", "numpy", "numba", "scipy", "torch", "polars")
         },
         "python": platform.python_version(),
         "machine": platform.machine(),

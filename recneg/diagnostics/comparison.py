@@ -117,8 +117,9 @@ class Comparison:
         import polars as pl
 
         rows = [
-            (name, epoch.epoch, epoch.seconds - outcome.start_up, epoch.validation)
+            (name, epoch.epoch, epoch.seconds - start_up, epoch.validation)
             for name, outcome in self.outcomes.items()
+            for start_up in [outcome.start_up]
             for epoch in outcome.history
             if epoch.validation is not None
         ]

@@ -139,7 +139,7 @@ class Trainer(FactorModel):
         if options.patience is not None and len(validation or ()) == 0:
             raise InvalidDataError(
                 "patience must have validation interactions, given or carved from the data; "
-                f"got none from {data!r}; without patience the last epoch is kept"
+                f"got none from {data!r}; with patience=None the last epoch is kept"
             )
         if len(train) == 0:
             raise InvalidDataError("there must be at least one interaction to train on; got none")
