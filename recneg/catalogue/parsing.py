@@ -99,9 +99,12 @@ def options_of(name: str) -> dict[str, Parameter]:
 
 
 def _value(text: str, kind: str, what: str) -> Any:
-    kind, optional, _ = kind.partition(" | None")
-    if optional and text.lower() == "none":
+    kind, *others = kind.split(" | ")
+    if "None" in others and text.lower() == "none":
         return None
+    words = [each[len("Literal['") : -len("']")] for each in others if each != "None"]
+    if text in words:
+        return text
     if kind == "bool":
         if text.lower() in ("true", "false"):
             return text.lower() == "true"
@@ -109,4 +112,5 @@ def _value(text: str, kind: str, what: str) -> Any:
     try:
         return TYPES[kind](text)
     except ValueError:
-        raise InvalidDataError(f"{what} must be {with_article(kind)}; got {text!r}") from None
+        wanted = " or ".join((with_article(kind), *words))
+        raise InvalidDataError(f"{what} must be {wanted}; got {text!r}") from None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from recneg.errors import InvalidDataError
 from recneg.jit import kernel
-from recneg.keys import Key, below
+from recneg.keys import Key, below, random_bits
 from recneg.samplers import Sampler
 from recneg.samplers.static import StaticSampler
 from recneg.sequences import Sequences
@@ -63,8 +63,9 @@ class CandidateSource:
     sampler : Sampler
         Over their items; with ``redraw="batch"`` a static law, whose unseen form counts as that of
         all items: which items a session has does not matter to a draw that all sessions share.
-    num_negatives : int
-        Draws from the sampler, with replacement. May be 0.
+    num_negatives : int or "all"
+        Draws from the sampler, with replacement, of which there may be 0; or every item once and
+        no draws, which other candidates cannot join.
     num_in_batch : int
         Input events of other sequences of the batch, without replacement: a popular item is met in
         proportion to its events. Fewer where the batch has fewer.
@@ -81,13 +82,20 @@ class CandidateSource:
 
     sequences: Sequences
     sampler: Sampler
-    num_negatives: int
+    num_negatives: int | Literal["all"]
     num_in_batch: int
     redraw: Redraw
     log_q_correction: bool
 
     def __post_init__(self) -> None:
-        if self.num_negatives + self.num_in_batch == 0:
+        if self.num_negatives == "all":
+            if self.num_in_batch or self.redraw == "event" or self.log_q_correction:
+                raise InvalidDataError(
+                    "with num_negatives='all' num_in_batch must be 0, redraw 'batch' and "
+                    f"log_q_correction False; got {self.num_in_batch}, {self.redraw!r} and "
+                    f"{self.log_q_correction}"
+                )
+        elif self.num_negatives + self.num_in_batch == 0:
             raise InvalidDataError("num_negatives or num_in_batch must be positive; got 0 and 0")
         if self.redraw == "event" and self.num_in_batch:
             raise InvalidDataError(
@@ -159,6 +167,7 @@ class CandidateSource:
         """
         owners = np.repeat(np.arange(len(lengths)), lengths)
         if self.redraw == "event":
+            assert self.num_negatives != "all"
             drawn = self.sampler.sample(
                 sequences[owners], self.num_negatives, key=key, rows=events, exhausted="mask"
             )
@@ -169,17 +178,29 @@ class CandidateSource:
                 np.empty(0, np.int32), np.empty(0, np.float32), drawn.items.astype(np.int32), logs,
                 np.arange(len(events)),
             )  # fmt: skip
-        users = np.zeros(1, np.int64)
-        pool = self.sampler.sample(users, self.num_negatives, key=key, rows=[number]).items[0]
+        pool = self._pool(key, number)
         listed = np.empty((len(lengths), self.num_in_batch), np.int32)
         if self.num_in_batch:
             inputs, stops = self.sequences.items[events], np.cumsum(lengths)
             of_others = key.fold_in(number).words
             _draw_of_others(*of_others, sequences, stops - lengths, stops, inputs, listed)
         return Candidates(
-            pool.astype(np.int32), self._logs(pool, lengths), listed,
+            pool, self._logs(pool, lengths), listed,
             self._logs(listed, lengths) if listed.size else NO_LOGS, owners,
         )  # fmt: skip
+
+    def _pool(self, key: Key, number: int) -> NDArray[np.int32]:
+        """Return the items that all events of a batch are contrasted with.
+
+        All items come shuffled: their first few stand for all of them in a trainer's figures.
+        """
+        if self.num_negatives == "all":
+            every = np.arange(self.sequences.num_items)
+            shuffled = np.argsort(random_bits(key.fold_in(number), every), kind="stable")
+            return shuffled.astype(np.int32)
+        user = np.zeros(1, np.int64)
+        drawn = self.sampler.sample(user, self.num_negatives, key=key, rows=[number])
+        return np.asarray(drawn.items[0], np.int32)
 
 
 @kernel

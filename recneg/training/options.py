@@ -10,7 +10,14 @@ from recneg.errors import InvalidDataError
 from recneg.training.optimizers import Optimizer
 from recneg.training.rates import Schedule
 
-__all__ = ["BPROptions", "FactorizationOptions", "NBPOOptions", "RunOptions", "checked"]
+__all__ = [
+    "BPROptions",
+    "FactorizationOptions",
+    "NBPOOptions",
+    "PairOptions",
+    "RunOptions",
+    "checked",
+]
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
@@ -25,7 +32,6 @@ class RunOptions(BaseModel):
     factors: Count
     learning_rate_decay: Annotated[float, Field(gt=0, le=1)]
     epochs: Annotated[int, Field(ge=0)]
-    num_negatives: Count
     patience: Count | None
     evaluate_every: Count
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
@@ -37,7 +43,13 @@ class RunOptions(BaseModel):
         return 1.0
 
 
-class BPROptions(RunOptions):
+class PairOptions(RunOptions):
+    """Options of every trainer on interactions, whose positives have negatives of their own."""
+
+    num_negatives: Count
+
+
+class BPROptions(PairOptions):
     """Options of `recneg.BPR`; see there."""
 
     learning_rate: Rate
@@ -49,7 +61,7 @@ class BPROptions(RunOptions):
     item_bias: bool
 
 
-class FactorizationOptions(RunOptions):
+class FactorizationOptions(PairOptions):
     """Options of `recneg.MatrixFactorization`; see there."""
 
     score: Literal["dot", "cosine"]
@@ -77,7 +89,7 @@ class FactorizationOptions(RunOptions):
         return self.plateau_factor
 
 
-class NBPOOptions(RunOptions):
+class NBPOOptions(PairOptions):
     """Options of `recneg.NBPO`; see there."""
 
     objective: str
@@ -95,10 +107,11 @@ def checked(kind: type[Options], **values: object) -> Options:
     try:
         return kind(**values)  # type: ignore[arg-type]
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, part['loc']))}: {part['msg'].lower()}"
-            f"{', or None for no early stop' * (part['loc'] == ('patience',))}, "
-            f"got {part['input']!r}"
-            for part in error.errors()
-        )
-        raise InvalidDataError(wrong) from None
+        wanted: dict[str, str] = {}
+        for part in error.errors():
+            name, want = str(part["loc"][0]), part["msg"].lower()
+            wanted[name] = f"{wanted[name]}, or {want}" if name in wanted else want
+        if "patience" in wanted:
+            wanted["patience"] += ", or None for no early stop"
+        wrong = [f"{name}: {want}, got {values[name]!r}" for name, want in wanted.items()]
+        raise InvalidDataError("; ".join(wrong)) from None

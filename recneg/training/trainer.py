@@ -22,7 +22,7 @@ from recneg.training.factor_model import FactorModel, as_interactions
 from recneg.training.fingerprint import fingerprint
 from recneg.training.fused import random_factors
 from recneg.training.negatives import NegativeSource, SamplerLike
-from recneg.training.options import RunOptions
+from recneg.training.options import PairOptions
 from recneg.training.running import Checkpoint, Engine, run_epochs
 from recneg.training.state import Epoch, Factors, TrainingState
 from recneg.training.streams import CARVE, FOLLOW, INIT, MINE, NEGATIVES
@@ -43,7 +43,7 @@ class Trainer(FactorModel):
         Epochs that the last `fit` found in its checkpoint.
     """
 
-    options: RunOptions
+    options: PairOptions
     sampler: SamplerLike
     mining: Miner | None
 

@@ -7,7 +7,7 @@ from functools import partial
 from inspect import signature
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,8 +92,10 @@ class TRON(SequenceModel):
         Sessions.
     order : {"length", "random", "given"}
         Of the sessions; see `SequenceBatches`.
-    num_negatives : int, default 8192
-        Draws from the sampler; TRON XL has 16,384.
+    num_negatives : int or "all", default 8192
+        Draws from the sampler; TRON XL has 16,384. "all": every item is a candidate of every event
+        and nothing is drawn, which makes the softmax that of the whole catalogue; `num_in_batch`
+        must be 0 then, and neither `redraw` nor `log_q_correction` be changed.
     num_in_batch : int, default 127
         Events of other sessions of the batch.
     top_k : int, default 100
@@ -107,7 +109,7 @@ class TRON(SequenceModel):
         that comes first: the highest corrected scores are kept, which are the largest terms of the
         corrected softmax.
     sampler : Sampler, or callable from Interactions to one, default Uniform of all items
-        Over sequences as users.
+        Over sequences as users. Not asked where all items are candidates.
     epochs : int, default 10
     patience : int, optional
         Stop after so many evaluations without a better score on validation data, carved from the
@@ -169,7 +171,7 @@ class TRON(SequenceModel):
         max_norm: float | None = None,
         batch_size: int = 128,
         order: str = "length",
-        num_negatives: int = 8192,
+        num_negatives: int | Literal["all"] = 8192,
         num_in_batch: int = 127,
         top_k: int = 100,
         redraw: str = "batch",

@@ -23,7 +23,7 @@ Precision = Literal["float32", "choice", "bfloat16"]
 class TRONOptions(RunOptions):
     """Options of `recneg.TRON`; see there."""
 
-    num_negatives: Natural
+    num_negatives: Natural | Literal["all"]
     blocks: Count
     heads: Count
     hidden: Count | None

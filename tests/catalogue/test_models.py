@@ -158,6 +158,15 @@ def test_parts_of_losses_arrive() -> None:
     assert (made.beta, made.clip) == (None, 0.5)
 
 
+def test_a_number_may_be_a_word_that_its_option_knows() -> None:
+    assert parse_model("tron:num_negatives=all")().options.num_negatives == "all"
+    assert parse_model("tron:num_negatives=3")().options.num_negatives == 3
+    with pytest.raises(
+        InvalidDataError, match="tron:num_negatives must be an int or all; got 'every'"
+    ):
+        parse_model("tron:num_negatives=every")
+
+
 def test_what_is_written_comes_before_what_is_given() -> None:
     model = parse_model("mf:factors=5", {"factors": 9, "epochs": 7})(seed=2)
     assert (model.options.factors, model.options.epochs, model.options.seed) == (5, 7, 2)

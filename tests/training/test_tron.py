@@ -118,6 +118,8 @@ CASES: list[dict[str, Any]] = [
     {"item_bias": True, "log_q_correction": True, "accidental_hits": "keep", "max_norm": 0.5},
     {"loss": BPRMaxLoss(0.1), "num_in_batch": 0, "top_k": 0, "order": "given"},
     {"loss": LogisticLoss(), "num_negatives": 1, "num_in_batch": 0, "top_k": 0, "redraw": "event"},
+    {"num_negatives": "all", "num_in_batch": 0, "top_k": 0},
+    {"num_negatives": "all", "num_in_batch": 0, "top_k": 7, "accidental_hits": "sequence"},
     {"score": "cosine", "loss": SampledSoftmaxLoss(0.2)},
     {"score": "cosine", "loss": SampledSoftmaxLoss(0.2), "tied": False, "top_k": 0},
     {"loss": GBCELoss(20), "num_in_batch": 0, "top_k": 0, "redraw": "event", "order": "random"},
@@ -155,7 +157,7 @@ def test_both_engines_move_the_same_rows(options: dict[str, Any]) -> None:
     assert np.allclose(one.item_factors, other.item_factors, atol=1e-5)
 
 
-@pytest.mark.parametrize("options", [*CASES[:4], *CASES[-3:-1]], ids=str)
+@pytest.mark.parametrize("options", [*CASES[:4], *CASES[-5:-1]], ids=str)
 def test_both_engines_train_the_same(options: dict[str, Any]) -> None:
     one, other = (fitted(engine=engine, **options) for engine in ("fused", "torch"))
     assert np.allclose(

@@ -176,6 +176,22 @@ def test_the_pool_is_the_samplers_draw_under_the_batch() -> None:
     assert [batch.candidates.pool.tolist() for batch in unseen.epoch(0)] == pools
 
 
+def test_all_items_are_candidates_once() -> None:
+    data = ragged(some_sessions())
+    batches = made(data, num_negatives="all", num_in_batch=0)
+    pools = _pools(batches, 0)
+    assert all(sorted(pool.tolist()) == list(range(12)) for pool in pools)
+    firsts = {int(pool[0]) for epoch in range(20) for pool in _pools(batches, epoch)}
+    assert firsts == set(range(12))  # shuffled, so that the first few stand for all
+    for batch in batches.epoch(0):
+        assert batch.candidates.listed.shape == (len(batch.lengths), 0)
+        assert batch.hidden[1].tolist() == batch.targets.tolist()
+
+
+def _pools(batches: SequenceBatches, epoch: int) -> list[Any]:
+    return [batch.candidates.pool for batch in batches.epoch(epoch)]
+
+
 def test_corrections_are_expected_counts_over_both_kinds() -> None:
     data = ragged(some_sessions())
     law = Popularity(data.to_interactions(), exponent=0.5, unseen=False)
@@ -231,6 +247,9 @@ def test_own_negatives_depend_on_their_event_alone() -> None:
     [
         ({"num_negatives": 0, "num_in_batch": 0}, "must be positive; got 0 and 0"),
         ({"redraw": "event"}, "num_in_batch must be 0 with redraw='event'; got 3"),
+        ({"num_negatives": "all"}, "num_in_batch must be 0, .* got 3, 'batch' and False"),
+        ({"num_negatives": "all", "num_in_batch": 0, "redraw": "event"}, "got 0, 'event'"),
+        ({"num_negatives": "all", "num_in_batch": 0, "log_q_correction": True}, "and True"),
         ({"sampler": "other"}, "must have the 12 items"),
         ({"sampler": "adaptive"}, "the same for all"),
     ],

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from torch.nn.functional import cross_entropy
 
 from recneg.losses import (
     BPRLoss,
@@ -155,6 +156,20 @@ def test_scores_are_loops_over_candidates(loss: Loss, kind: str, hits: str, top_
     assert losses.sum().item() == pytest.approx(expected[0], rel=1e-5)
     for leaf, b in zip(leaves, expected[1:], strict=True):
         assert np.allclose(leaf.grad.numpy(), b, atol=2e-5)
+
+
+def test_a_pool_of_all_items_gives_the_cross_entropy_of_the_catalogue() -> None:
+    batch = some_batch("pool", "target")
+    every = np.random.default_rng(1).permutation(ITEMS).astype(np.int32)
+    batch = batch._replace(candidates=batch.candidates._replace(pool=every))
+    leaves = [torch.from_numpy(each).double().requires_grad_() for each in some_vectors()]
+    targets = torch.from_numpy(batch.targets).long()
+    expected = cross_entropy(leaves[0] @ leaves[1].T, targets, reduction="sum")
+    expected.backward()
+    found = fused(SampledSoftmaxLoss(), batch, 0)
+    assert found[0] == pytest.approx(expected.item(), rel=1e-6)
+    for a, leaf in zip(found[1:3], leaves, strict=True):
+        assert np.allclose(a, leaf.grad.numpy(), atol=1e-5)
 
 
 @pytest.mark.parametrize("top_k", [0, 6])
