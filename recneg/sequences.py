@@ -186,6 +186,34 @@ class Sequences:
         counts = np.maximum(self.lengths() - _check_number(n, "n"), 0)
         return self._cut(self.indptr[:-1], counts, self.sequence_ids)
 
+    def windows(self, length: int) -> Sequences:
+        """Return windows of at most `length` events, so that a model of so many learns from all.
+
+        The last window of a sequence ends with it, and a window begins with the event that the one
+        before it ends with: every event but a sequence's first follows another in one window. Each
+        window is a sequence of its own, without an id; a short sequence is one as it stands.
+
+        Parameters
+        ----------
+        length : int
+            At least 2.
+
+        Examples
+        --------
+        >>> data = Sequences.from_arrays([0, 0, 0, 0, 0, 0, 1], [1, 2, 3, 4, 5, 6, 7])
+        >>> [window.tolist() for window in map(data.windows(3).items_of, range(4))]
+        [[1, 2], [2, 3, 4], [4, 5, 6], [7]]
+        """
+        if _check_number(length, "length") < 2:
+            raise InvalidDataError(f"length must be at least 2; got {length}")
+        step = length - 1
+        numbers = 1 + np.maximum(-(-(self.lengths() - length) // step), 0)
+        owners = np.repeat(np.arange(self.num_sequences), numbers)
+        after = np.cumsum(numbers)[owners] - 1 - np.arange(len(owners))
+        stops = self.indptr[1:][owners] - after * step
+        starts = np.maximum(stops - length, self.indptr[:-1][owners])
+        return self._cut(starts, stops - starts, None)
+
     def select_events(self, keep: NDArray[np.bool_]) -> Sequences:
         """Return the events marked in `keep`, in the same sequences, which may become empty.
 

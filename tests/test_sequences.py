@@ -4,6 +4,7 @@ import copy
 import gzip
 import pickle
 import tracemalloc
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -93,6 +94,30 @@ def test_parts_equal_slices(rows, number, marks):
     events = data.events_of(chosen)
     assert data.items[events].tolist() == [row[1] for s in chosen for row in expected[s]]
     assert data.events_of([]).size == 0
+
+
+def cut_by_hand(events, length):
+    """Windows from the end, each of which begins with the event that the one before ends with."""
+    windows = []
+    while len(events) > length:
+        windows.append(events[-length:])
+        events = events[: len(events) - length + 1]
+    return [events, *reversed(windows)]
+
+
+@given(ROWS, st.integers(2, 6))
+def test_windows_are_cut_from_the_end(rows, length):
+    data, expected = build(rows), in_order(rows)
+    found = data.windows(length)
+    wanted = [window for events in expected for window in cut_by_hand(events, length)]
+    assert items_of_all(found) == [[row[1] for row in window] for window in wanted]
+    assert found.timestamps.tolist() == [row[2] for window in wanted for row in window]
+    assert (found.num_items, found.sequence_ids) == (9, None)
+    pairs = [
+        [pair for events in each for pair in pairwise(events)]
+        for each in (items_of_all(found), items_of_all(data))
+    ]
+    assert pairs[0] == pairs[1]  # what follows what, each once and in order
 
 
 def test_parts_keep_raw_ids():
@@ -255,7 +280,9 @@ def test_other_files_are_refused(tmp_path):
 def test_empty():
     data = Sequences.from_arrays([], [])
     assert (len(data), data.num_items, data.num_events) == (0, 0, 0)
-    assert len(data.latest(3)) == len(data.select(np.zeros(0, np.bool_))) == 0
+    assert (
+        len(data.windows(2)) == len(data.latest(3)) == len(data.select(np.zeros(0, np.bool_))) == 0
+    )
     hollow = Sequences.from_arrays([], [], num_sequences=3, num_items=2, timestamps=[])
     assert hollow.lengths().tolist() == [0, 0, 0]
     assert hollow.without_last().to_interactions().num_users == 3
@@ -336,6 +363,8 @@ def test_numbers_and_masks_are_checked():
     for call in (data.latest, data.without_last):
         with pytest.raises(ValueError, match="must be an integer of at least 0; got -1"):
             call(-1)
+    with pytest.raises(InvalidDataError, match="length must be at least 2; got 1"):
+        data.windows(1)
     with pytest.raises(InvalidDataError, match=r"keep must be bool of shape \(1,\)"):
         data.select(np.array([1]))
     with pytest.raises(InvalidDataError, match=r"keep must be bool of shape \(2,\)"):
