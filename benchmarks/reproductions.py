@@ -33,6 +33,7 @@ from recneg import BPR, NBPO, Ensemble, MatrixFactorization, SimpleX, evaluate
 from recneg.datasets import load
 from recneg.files import atomic_path
 from recneg.losses import BSLLoss
+from recneg.samplers import Uniform
 from recneg.splits import Split
 from recneg.training import Adam, Epoch
 from recneg.training.presets import preset
@@ -92,6 +93,14 @@ def softmax(
         "epochs": epochs,
     }
     return partial(MatrixFactorization, factors, **recipe | options)
+
+
+def movielens_softmax(factors: int) -> Maker:
+    """Return a maker of that recipe for dense data: negatives may be positives."""
+    return softmax(
+        factors, 200, 2e-3, BSLLoss(0.15, 1.1), 3e-3, batch_size=64, init="spectral",
+        sampler=partial(Uniform, unseen=False),
+    )  # fmt: skip
 
 
 def together(count: int, make: Maker, popularity: float = 0.0) -> Maker:
@@ -167,11 +176,11 @@ CELLS: dict[str, Cell] = {
     ),
     "movielens-softmax": Cell(
         "movielens-1m-m1", "MF + BSL, 64 factors", (0.2804, 0.2681), "BSL's logs",
-        softmax(64, 300, 7e-4, BSLLoss(0.15, 1.1), 1e-3, batch_size=64), every=50,
+        movielens_softmax(64), every=50,
     ),
     "movielens-softmax-128": Cell(
         "movielens-1m-m1", "MF + BSL, 128 factors", (0.2804, 0.2681), "BSL's logs, 64 factors",
-        softmax(128, 300, 7e-4, BSLLoss(0.15, 1.1), 1e-3, batch_size=64), every=50,
+        movielens_softmax(128), every=50,
     ),
     "gowalla-bpr": Cell(
         "gowalla", "MF-BPR, 64 factors", (0.1627, 0.1378), "BARS",
@@ -288,8 +297,15 @@ def run(name: str, split: Split, seed: int, threads: int) -> dict[str, Any]:
         "epochs": len(model.history),
         "training_seconds": sum(part.history[-1].seconds for part in alone or [model]),
         "looks": seen,
-        "model": repr(model),
+        **settings(model),
     }
+
+
+def settings(model: Trainer | Ensemble) -> dict[str, str]:
+    """Return what tells one setting from another: the options and what negatives are drawn."""
+    members = model.models if isinstance(model, Ensemble) else [model]
+    samplers = {repr(member.sampler) for member in members}
+    return {"model": repr(model), "sampler": ", ".join(sorted(samplers))}
 
 
 def without_popularity(model: Any, split: Split) -> dict[str, float] | None:
@@ -309,7 +325,7 @@ def kept(name: str) -> dict[str, Any]:
     record["runs"] = [
         each
         for each in record["runs"]
-        if each["model"] == repr(CELLS[name].make(seed=each["seed"], num_threads=1))
+        if settings(CELLS[name].make(seed=each["seed"], num_threads=1)).items() <= each.items()
     ]
     return record
 

@@ -24,6 +24,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -88,6 +89,10 @@ def movielens_systems(num_items: int) -> dict[str, Options]:
     """Return the systems of ``movielens``; gBCE knows the number of items."""
     gbce = GBCELoss(num_items, 0.75)
     softmax = ML_GSASREC | {"num_negatives": 512, "accidental_hits": "target"}
+    catalogue = softmax | {
+        "dropout": 0.2, "epochs": 30, "schedule": "cosine", "patience": None, "evaluate_every": 5,
+        "score": "cosine", "loss": SampledSoftmaxLoss(0.1), "tied": True, "num_negatives": "all",
+    }  # fmt: skip
     return {
         "gsasrec": ML_GSASREC | {"loss": gbce, "num_negatives": 256, "redraw": "event"},
         "gsasrec-shared": ML_GSASREC | {"loss": gbce, "num_negatives": 1024},
@@ -98,6 +103,8 @@ def movielens_systems(num_items: int) -> dict[str, Options]:
         "softmax-60": softmax | {
             "dropout": 0.2, "epochs": 60, "schedule": "cosine", "patience": None
         },
+        "catalogue-30": catalogue,
+        "catalogue-24-windows": catalogue | {"dropout": 0.3, "epochs": 24, "evaluate_every": 4},
     }  # fmt: skip
 
 
@@ -301,9 +308,12 @@ def movielens(options: argparse.Namespace) -> None:
     systems = movielens_systems(split.train.num_items)
     protocol = Protocol("last", True, 10, ("recall", "ndcg"))
     for system in options.systems or ["gsasrec"]:
+        parts = split
+        if system.endswith("windows"):  # TRON alone would learn from the last 200 events
+            parts = replace(split, train=split.train.windows(ML_GSASREC["max_length"] + 1))
         for seed in options.seeds:
             how = systems[system] | changed(options)
-            run("movielens", "movielens-1m", system, seed, how, split, protocol, options.hours,
+            run("movielens", "movielens-1m", system, seed, how, parts, protocol, options.hours,
                 refit=False)  # fmt: skip
     tabulate("movielens", "MovieLens 1M, last event", ["recall@10", "ndcg@10"], vars(options))
 
