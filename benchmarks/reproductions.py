@@ -174,6 +174,10 @@ CELLS: dict[str, Cell] = {
         "amazon-electronics", "SimpleX, 50 factors", (0.1457, 0.0842), "paper",
         published_preset("SimpleX", "amazon-electronics"), judge="validation", every=1,
     ),
+    "electronics-simplex-24": Cell(
+        "amazon-electronics", "SimpleX, 50 factors, 24 epochs", (0.1457, 0.0842), "paper",
+        published_preset("SimpleX", "amazon-electronics", **(FORTY | {"epochs": 24})), every=4,
+    ),
     "movielens-softmax": Cell(
         "movielens-1m-m1", "MF + BSL, 64 factors", (0.2804, 0.2681), "BSL's logs",
         movielens_softmax(64), every=50,
