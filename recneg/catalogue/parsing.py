@@ -102,7 +102,7 @@ def _value(text: str, kind: str, what: str) -> Any:
     kind, *others = kind.split(" | ")
     if "None" in others and text.lower() == "none":
         return None
-    words = [each[len("Literal['") : -len("']")] for each in others if each != "None"]
+    words = [each.split("'")[1] for each in others if each.startswith("Literal['")]
     if text in words:
         return text
     if kind == "bool":
