@@ -40,14 +40,14 @@ class DataUnavailableError(RecnegError):
 
 
 def with_article(noun: str) -> str:
-    """Return `noun` after "a" or "an", by its first letter.
+    """Return `noun` after "a" or "an", by its first letter, of which u is taken as in user.
 
     Examples
     --------
-    >>> with_article("item"), with_article("sampler")
-    ('an item', 'a sampler')
+    >>> with_article("item"), with_article("user")
+    ('an item', 'a user')
     """
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+    return f"{'an' if noun[0] in 'aeio' else 'a'} {noun}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
