@@ -85,6 +85,10 @@ ML_GSASREC: Options = {
 }  # fmt: skip
 
 
+IN_WINDOWS = ("catalogue-24-windows",)
+"""Systems that learn from all events; the others from the last 200 of each user."""
+
+
 def movielens_systems(num_items: int) -> dict[str, Options]:
     """Return the systems of ``movielens``; gBCE knows the number of items."""
     gbce = GBCELoss(num_items, 0.75)
@@ -309,7 +313,7 @@ def movielens(options: argparse.Namespace) -> None:
     protocol = Protocol("last", True, 10, ("recall", "ndcg"))
     for system in options.systems or ["gsasrec"]:
         parts = split
-        if system.endswith("windows"):  # TRON alone would learn from the last 200 events
+        if system in IN_WINDOWS:
             parts = replace(split, train=split.train.windows(ML_GSASREC["max_length"] + 1))
         for seed in options.seeds:
             how = systems[system] | changed(options)

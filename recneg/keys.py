@@ -45,6 +45,7 @@ __all__ = [
     "random_bits_torch",
     "random_floats",
     "random_integers",
+    "shuffled",
     "words_at",
 ]
 
@@ -292,6 +293,17 @@ def random_bits(
     k0, k1 = as_key(key).words
     words_at(k0, k1, r.flatten(), s.flatten(), a.flatten(), out.reshape(-1))
     return out
+
+
+def shuffled(key: int | Key, ids: NDArray[np.integer[Any]]) -> NDArray[Any]:
+    """Return distinct ids in an order that depends on the key and on what the ids are.
+
+    Examples
+    --------
+    >>> sorted(shuffled(7, np.arange(5)).tolist())
+    [0, 1, 2, 3, 4]
+    """
+    return ids[np.argsort(random_bits(key, ids), kind="stable")]
 
 
 def _counters(values: ArrayLike, name: str, bits: int) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recneg.errors import InvalidDataError
-from recneg.keys import Key, random_bits
+from recneg.keys import Key, shuffled
 
 __all__ = ["codebook"]
 
@@ -53,7 +53,7 @@ def codebook(
     n, d = vectors.shape
     if d == 0:
         return np.zeros((1, 0)), np.zeros(n, np.int64)
-    picked = np.argsort(random_bits(key, np.arange(n)), kind="stable")[: max(SAMPLE, 64 * size)]
+    picked = shuffled(key, np.arange(n))[: max(SAMPLE, 64 * size)]
     sample = vectors[picked].astype(np.float64)
     distinct = np.sort(np.unique(sample, axis=0, return_index=True)[1])
     with warnings.catch_warnings():

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recneg.jit import kernel
-from recneg.keys import Key, random_bits, word
+from recneg.keys import Key, shuffled, word
 from recneg.parallel import map_blocks
 
 __all__ = ["examination", "normals", "popularity"]
@@ -56,7 +56,7 @@ def popularity(
         Sum to one.
     order : numpy.ndarray of int64, shape (num_items,)
     """
-    order = np.argsort(random_bits(key, np.arange(num_items)), kind="stable")
+    order = shuffled(key, np.arange(num_items))
     weights = np.arange(1, num_items + 1, dtype=np.float64) ** -exponent
     shares = np.empty(num_items)
     shares[order] = weights / weights.sum()

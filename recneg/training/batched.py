@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from recneg.interactions import Interactions
-from recneg.keys import Key, random_bits
+from recneg.keys import Key, shuffled
 from recneg.losses import Loss
 from recneg.training.moments import table_moments
 from recneg.training.negatives import Drawn, NegativeSource
@@ -92,8 +92,7 @@ class BatchPlan:
         order_key = self.key.fold_in(ORDER).fold_in(epoch)
         size, back = self.options.batch_size, self.source.batches - 1
         if self.options.visit == "users":
-            users = np.flatnonzero(self.train.user_counts())
-            users = users[np.argsort(random_bits(order_key, users))]
+            users = shuffled(order_key, np.flatnonzero(self.train.user_counts()))
             for start in range(0, len(users), size):
                 groups = users[start : start + size]
                 counts = self.train.user_counts()[groups]
@@ -104,7 +103,7 @@ class BatchPlan:
                     recent = self.train.rows_of(users[max(0, start - back * size) : start + size])
                 yield Visit(rows, groups, offsets, groups, recent)
             return
-        order = np.argsort(random_bits(order_key, np.arange(len(self.train))))
+        order = shuffled(order_key, np.arange(len(self.train)))
         for start in range(0, len(order), size):
             rows = order[start : start + size]
             recent = order[max(0, start - back * size) : start + size]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from recneg.errors import InvalidDataError
 from recneg.jit import kernel
-from recneg.keys import Key, below, random_bits
+from recneg.keys import Key, below, shuffled
 from recneg.samplers import Sampler
 from recneg.samplers.static import StaticSampler
 from recneg.sequences import Sequences
@@ -195,9 +195,8 @@ class CandidateSource:
         All items come shuffled: their first few stand for all of them in a trainer's figures.
         """
         if self.num_negatives == "all":
-            every = np.arange(self.sequences.num_items)
-            shuffled = np.argsort(random_bits(key.fold_in(number), every), kind="stable")
-            return shuffled.astype(np.int32)
+            every = np.arange(self.sequences.num_items, dtype=np.int32)
+            return shuffled(key.fold_in(number), every)
         user = np.zeros(1, np.int64)
         drawn = self.sampler.sample(user, self.num_negatives, key=key, rows=[number])
         return np.asarray(drawn.items[0], np.int32)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recneg.errors import InvalidDataError
-from recneg.keys import Key, random_bits
+from recneg.keys import Key, shuffled
 from recneg.ragged import flat_positions
 from recneg.sequences import Sequences
 from recneg.training.candidates import Candidates, CandidateSource, Hits
@@ -110,7 +110,7 @@ class SequenceBatches:
         size, order = self.batch_size, self._usable
         key = self.key.fold_in(ORDER).fold_in(epoch)
         if self.order != "given":
-            order = order[np.argsort(random_bits(key, order), kind="stable")]
+            order = shuffled(key, order)
         if self.order != "length":
             return [order[start : start + size] for start in range(0, len(order), size)]
         batches = []
@@ -122,7 +122,7 @@ class SequenceBatches:
             shares = np.arange(1, number) * running[-1] // number
             parts = np.split(chunk, np.searchsorted(running, shares, side="right"))
             batches += [part for part in parts if part.size]
-        mixed = np.argsort(random_bits(key.fold_in(0), np.arange(len(batches))), kind="stable")
+        mixed = shuffled(key.fold_in(0), np.arange(len(batches)))
         return [batches[index] for index in mixed]
 
     def batch(self, epoch: int, number: int) -> SequenceBatch:
