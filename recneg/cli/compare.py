@@ -28,6 +28,7 @@ from recneg.parallel import get_num_threads
 from recneg.progress import progress_bar
 from recneg.splits import Split
 from recneg.training import SequenceModel
+from recneg.training.progress import Report
 
 if TYPE_CHECKING:
     from recneg.training import Epoch
@@ -63,17 +64,18 @@ def run(
     whole = trainer()
     if loaded.note:
         Console(stderr=True).print(loaded.note)
-    order, epochs = list(makers), whole.options.epochs
+    epochs = whole.options.epochs
     for name in samplers:
         check_needs(name, Material(split.train, shown))
-    with progress_bar() as progress:
-        task = progress.add_task("", total=len(order) * epochs, figures="")
+    with progress_bar() as bar:
+        task = bar.add_task("", total=len(makers) * epochs, figures="")
+        reports = {
+            name: Report(bar, task, name, epochs, 0, True, before=number * epochs)
+            for number, name in enumerate(makers)
+        }
 
         def on_epoch(name: str, epoch: Epoch) -> None:
-            done = order.index(name) * epochs + epoch.epoch
-            progress.update(task, description=name, completed=done)
-            if epoch.validation is not None:
-                progress.update(task, figures=f"validation NDCG@20 {epoch.validation:.4f}")
+            reports[name].after(epoch)
 
         recipes = {name: partial(_made, make, shown) for name, make in makers.items()}
         comparison = compare_samplers(split, recipes, k=k, trainer=trainer, on_epoch=on_epoch)

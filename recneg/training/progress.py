@@ -41,6 +41,8 @@ class Report:
         Whether anything is to be shown.
     measure : str
         What validation is judged by.
+    before : int
+        Steps of the task that trainings before this one take.
     """
 
     def __init__(
@@ -51,9 +53,11 @@ class Report:
         epochs: int,
         done: int,
         show: bool,
-        measure: str,
+        measure: str = "NDCG@20",
+        before: int = 0,
     ) -> None:
         self._bar, self._task, self._name, self._measure = bar, task, name, measure
+        self._before = before
         self._epochs, self._done, self._lines = epochs, done, show and bar.disable
         self._figures = ""
         self._started = self._line = self._move = time.monotonic()
@@ -63,7 +67,7 @@ class Report:
         now = time.monotonic()
         if now - self._move >= BETWEEN_MOVES:
             self._move = now
-            self._bar.update(self._task, completed=self._done + share)
+            self._bar.update(self._task, completed=self._before + self._done + share)
         if self._lines and now - self._line >= BETWEEN_LINES:
             self._print(f"{self._done + share:.2f}")
 
@@ -73,7 +77,12 @@ class Report:
         self._figures = f"loss {epoch.loss:.3f}  correct {epoch.correct:.1%}"
         if epoch.validation is not None:
             self._figures += f"  validation {self._measure} {epoch.validation:.4f}"
-        self._bar.update(self._task, completed=epoch.epoch, figures=self._figures)
+        self._bar.update(
+            self._task,
+            description=self._name,
+            completed=self._before + epoch.epoch,
+            figures=self._figures,
+        )
         if self._lines and time.monotonic() - self._line >= BETWEEN_LINES:
             self._print(str(epoch.epoch))
 

@@ -278,6 +278,17 @@ def test_compare_runs_mining_and_laws_that_follow_something(
     assert all(name in out for name in names)
 
 
+def test_compare_tells_in_a_pipe_where_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("recneg.training.progress.BETWEEN_LINES", 0.0)
+    run("compare", "--samplers", "uniform", "popularity", "--epochs", "2", "--factors", "4")
+    lines = [line.split(",")[0] for line in capsys.readouterr().err.splitlines()]
+    assert lines == [
+        f"{name}: epoch {n} of 2" for name in ("uniform", "popularity") for n in (1, 2)
+    ]
+
+
 def test_compare_without_a_timed_epoch_shows_a_dash(capsys: pytest.CaptureFixture[str]) -> None:
     for epochs in ("0", "1"):
         run("compare", "--samplers", "uniform", "--epochs", epochs, "--factors", "4")
