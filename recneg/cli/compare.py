@@ -70,7 +70,7 @@ def run(
     with progress_bar() as bar:
         task = bar.add_task("", total=len(makers) * epochs, figures="")
         reports = {
-            name: Report(bar, task, name, epochs, 0, True, before=number * epochs)
+            name: Report(bar, task, name, epochs, before=number * epochs)
             for number, name in enumerate(makers)
         }
 

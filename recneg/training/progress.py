@@ -51,8 +51,8 @@ class Report:
         task: TaskID,
         name: str,
         epochs: int,
-        done: int,
-        show: bool,
+        done: int = 0,
+        show: bool = True,
         measure: str = "NDCG@20",
         before: int = 0,
     ) -> None:
@@ -94,9 +94,7 @@ class Report:
 
 
 @contextmanager
-def epoch_progress(
-    name: str, epochs: int, done: int, show: bool, measure: str = "NDCG@20"
-) -> Iterator[Report]:
+def epoch_progress(name: str, epochs: int, done: int, show: bool, measure: str) -> Iterator[Report]:
     """Show how far the epochs are, with the latest figures.
 
     `measure` is what validation is judged by.
