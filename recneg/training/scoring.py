@@ -72,6 +72,10 @@ class Batch(NamedTuple):
     negative_sides: NDArray[np.float64]
     seen: tuple[NDArray[np.int64], NDArray[np.int32]]
 
+    def items(self) -> NDArray[np.int32]:
+        """Return all items of the batch, with repeats."""
+        return np.append(self.positives, self.negatives[self.negatives >= 0])
+
 
 def score_batch(
     loss: Loss, batch: Batch, vectors: Matrix, items: Table, by_vector: Matrix

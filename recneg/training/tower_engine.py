@@ -173,7 +173,7 @@ class TowerEngine:
         leaves = vectors.requires_grad_(), items.scored.detach().requires_grad_()
         losses, found = batch_losses(loss, moved, *leaves)
         losses.sum().backward()
-        items.add(_items_of(batch), _gradient(leaves[1]))
+        items.add(batch.items(), _gradient(leaves[1]))
         return found, _gradient(leaves[0])
 
     def _move(self, batch: Batch, rate: float, step: int) -> None:
@@ -184,7 +184,7 @@ class TowerEngine:
         decays |= dict.fromkeys(("items", "history"), options.item_regularization)
         squares = parts["items"].finish(options.optimizer, scale, decays["items"])
         if "item_bias" in parts:
-            met = None if options.optimizer.dense else _items_of(batch)
+            met = None if options.optimizer.dense else batch.items()
             parts["item_bias"].add(met, parts["items"].gradient[:, -2:-1])
         squares += sum(
             part.finish(options.optimizer, scale, decays.get(name, 0.0))
@@ -233,11 +233,6 @@ class TowerEngine:
     def _give_back(self) -> None:
         for part in self._parts.values():
             part.give_back()
-
-
-def _items_of(batch: Batch) -> NDArray[np.int32]:
-    """Return all items that a batch scores, with repeats."""
-    return np.append(batch.positives, batch.negatives[batch.negatives >= 0])
 
 
 def _gradient(leaf: torch.Tensor) -> torch.Tensor:
