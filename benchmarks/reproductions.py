@@ -11,15 +11,16 @@ Where a published run let test data steer its learning rate too, a cell repeats 
 honest figure. A bias by popularity is chosen on test: *honest* is the same model without it.
 
 Train items are masked, validation items are not. Needs the data in the folder that RECNEG_DATA
-names, or downloads them. Results: benchmarks/results/reproductions-CELL.json, and one table of all
-that are there. Seeds that are on file with the same settings are passed over; a run that was cut
-off goes on from its last checkpoint.
+names, or downloads them. Results: benchmarks/results/reproductions-CELL.json, and a table and a
+plot of all that are there. Seeds that are on file with the same settings are passed over; a run
+that was cut off goes on from its last checkpoint.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from typing import Any, Literal
 
 from peers import Factors
 from recording import RESULTS, Table, environment, with_deviation
+from reproduction_plots import Line, plot_lines
 
 from recneg import BPR, NBPO, Ensemble, MatrixFactorization, SimpleX, evaluate
 from recneg.datasets import load
@@ -317,7 +319,7 @@ def table(records: dict[str, dict[str, Any]]) -> Table:
             for column in ("honest", "as_published")
             for metric in METRICS
         ]
-        published = [f"{value:.4f}" if value == value else "-" for value in cell.published]
+        published = ["-" if math.isnan(value) else f"{value:.4f}" for value in cell.published]
         seconds = statistics.mean(each["training_seconds"] for each in runs)
         rows.append(
             [cell.data, cell.system, *published, *columns, str(len(runs)), f"{seconds:.0f}",
@@ -326,6 +328,25 @@ def table(records: dict[str, dict[str, Any]]) -> Table:
     heads = ["data", "system", "published R@20", "N@20", "honest R@20", "N@20"]
     heads += ["test-selected R@20", "N@20", "seeds", "training s", "split"]
     return Table("Published systems, ours beside theirs", heads, rows)
+
+
+def lines(records: dict[str, dict[str, Any]]) -> list[Line]:
+    """Return what the plot shows: every seed of the cells that stand beside something published."""
+    made = []
+    for name, record in records.items():
+        cell = CELLS[name]
+        if all(map(math.isnan, cell.published)):
+            continue
+        found = {
+            kind: [
+                [run[column][f"{metric}@20"] for metric in METRICS]
+                for run in record["runs"]
+                if run[column]
+            ]
+            for kind, column in (("honest", "honest"), ("test-selected", "as_published"))
+        }
+        made.append(Line(f"{cell.data}: {cell.system}", cell.published, found))
+    return made
 
 
 def main() -> None:
@@ -356,8 +377,11 @@ def main() -> None:
             with atomic_path(RESULTS / f"reproductions-{name}.json") as path:
                 path.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
     records = {name: kept(name) for name in CELLS}
-    found = table({name: record for name, record in records.items() if record["runs"]})
+    records = {name: record for name, record in records.items() if record["runs"]}
+    found = table(records)
     found.show()
+    with atomic_path(RESULTS / "reproductions.png") as path:
+        plot_lines(lines(records), ("Recall@20", "NDCG@20"), path)
     with atomic_path(RESULTS / "reproductions.md") as path:
         path.write_text(found.markdown() + "\n", "utf-8")
 
