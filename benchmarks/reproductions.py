@@ -103,7 +103,10 @@ def movielens_softmax(factors: int) -> Maker:
 
 
 def together(count: int, make: Maker, popularity: float = 0.0) -> Maker:
-    """Return a maker of ensembles of models with seeds of their own, and of popularity."""
+    """Return a maker of ensembles of models with seeds of their own, and of popularity.
+
+    One model with popularity is an ensemble of one.
+    """
 
     def ensemble(seed: int, num_threads: int) -> Ensemble:
         seeds = range(count * seed, count * (seed + 1))
@@ -209,7 +212,8 @@ CELLS: dict[str, Cell] = {
     ),
     "gowalla-softmax-64": Cell(
         "gowalla", "MF + BSL, 64 factors", (0.1882, 0.1584), "BSL's logs",
-        softmax(64, 40, 3e-3, BSLLoss(0.08, 1.22)), every=10,
+        together(1, softmax(64, 80, 2e-3, BSLLoss(0.08, 1.22), dropout=0.1), popularity=0.02),
+        every=0,
     ),
     "gowalla-softmax-3x256": Cell(
         "gowalla", "MF + BSL, 3 x 256 factors", (0.1920, 0.1617),
