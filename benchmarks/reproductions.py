@@ -384,10 +384,10 @@ def main() -> None:
     records = {name: record for name, record in records.items() if record["runs"]}
     found = table(records)
     found.show()
-    with atomic_path(RESULTS / "reproductions.png") as path:
-        plot_lines(lines(records), ("Recall@20", "NDCG@20"), path)
     with atomic_path(RESULTS / "reproductions.md") as path:
         path.write_text(found.markdown() + "\n", "utf-8")
+    with atomic_path(RESULTS / "reproductions.png") as path:
+        plot_lines(lines(records), ("Recall@20", "NDCG@20"), path)
 
 
 if __name__ == "__main__":
