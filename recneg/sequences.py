@@ -204,7 +204,9 @@ class Sequences:
         >>> [window.tolist() for window in map(data.windows(3).items_of, range(4))]
         [[1, 2], [2, 3, 4], [4, 5, 6], [7]]
         """
-        step = _check_number(length, "length", at_least=2) - 1
+        if _check_number(length, "length") < 2:
+            raise InvalidDataError(f"length must be at least 2; got {length}")
+        step = length - 1
         numbers = 1 + np.maximum(-(-(self.lengths() - length) // step), 0)
         owners = np.repeat(np.arange(self.num_sequences), numbers)
         after = np.cumsum(numbers)[owners] - 1 - np.arange(len(owners))
@@ -478,7 +480,7 @@ def _check_mask(keep: NDArray[Any], size: int) -> None:
         )
 
 
-def _check_number(value: int, name: str, at_least: int = 0) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < at_least:
-        raise ValueError(f"{name} must be an integer of at least {at_least}; got {value!r}")
+def _check_number(value: int, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+        raise ValueError(f"{name} must be an integer of at least 0; got {value!r}")
     return int(value)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recneg.interactions import Interactions, check_ids, check_interactions
+from recneg.errors import InvalidDataError
+from recneg.interactions import Interactions, check_ids
 
 __all__ = ["InteractionRows"]
 
@@ -44,8 +45,9 @@ class InteractionRows:
     _users: NDArray[np.int32] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        interactions = check_interactions(self.interactions, "interactions")
-        object.__setattr__(self, "_users", interactions.users())
+        if not isinstance(self.interactions, Interactions):
+            raise InvalidDataError(f"interactions must be Interactions; got {self.interactions!r}")
+        object.__setattr__(self, "_users", self.interactions.users())
 
     def __len__(self) -> int:
         return len(self.interactions)

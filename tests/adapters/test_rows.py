@@ -25,7 +25,7 @@ def make_rows(timestamps: bool = False) -> InteractionRows:
 
 
 def test_what_is_no_interactions_is_refused() -> None:
-    with pytest.raises(InvalidDataError, match="interactions must be Interactions.*; got str"):
+    with pytest.raises(InvalidDataError, match="must be Interactions; got 'a'"):
         InteractionRows("a")  # type: ignore[arg-type]
 
 
