@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from recneg.interactions import Interactions
 from recneg.keys import Key, random_integers
 from recneg.losses import Loss, top_k_thresholds
 from recneg.propensity import Exposure, power_law, relmf_weights
+from recneg.training.state import TrainingState
 
 __all__ = ["NO_SIDE", "NO_SIDES", "ExposureLike", "SideValues", "Thresholds"]
 
@@ -26,7 +29,7 @@ USERS_AT_ONCE = 128
 
 @dataclass(frozen=True)
 class Thresholds:
-    """When and how the thresholds of SL@K are estimated (Yang et al., SIGIR 2025).
+    """When and how the thresholds of SL@K are estimated (Yang et al., KDD 2025).
 
     Parameters
     ----------
@@ -57,7 +60,8 @@ class SideValues:
     loss : Loss
     train : Interactions
     propensity : Exposure or callable, optional
-        For losses that need propensities. Default: `power_law`.
+        For losses that need propensities. Default: `power_law`, clipped as the loss says and no
+        more; an `Exposure` of your own is at least its own `clip` as well.
     thresholds : Thresholds
         For losses that need thresholds.
     """
@@ -78,34 +82,50 @@ class SideValues:
                 f"{loss} needs flip scores, which are learned beside it: use recneg.NBPO"
             )
         if self.needs == "propensity":
-            source = propensity or power_law
+            bound = sys.float_info.min if self._clip is None else self._clip
+            source = propensity or partial(power_law, clip=bound)
             self.exposure = source if isinstance(source, Exposure) else source(train)
             self.exposure.check(train)
         elif propensity is not None:
             raise InvalidDataError(f"propensity is for losses that need it; got it for {loss}")
 
     def follow(
-        self, users: NDArray[np.float32], items: NDArray[np.float32], epoch: int, key: Key
+        self,
+        state: TrainingState,
+        users: NDArray[np.float32],
+        items: NDArray[np.float32],
+        key: Key,
     ) -> None:
-        """Estimate thresholds anew from the present factors, if they are due before `epoch`."""
-        if self.needs != "thresholds" or (epoch % self.thresholds.every and self._by_user.size):
+        """Make ready for the next epoch: estimate thresholds, if they are due.
+
+        The state keeps them, so that a resumed run has those that it was trained with.
+        """
+        if self.needs != "thresholds":
             return
+        epoch = len(state.history)
+        if state.thresholds is None or epoch % self.thresholds.every == 0:
+            state.thresholds = self._estimated(users, items, key.fold_in(epoch))
+        self._by_user = state.thresholds
+
+    def _estimated(
+        self, users: NDArray[np.float32], items: NDArray[np.float32], key: Key
+    ) -> NDArray[np.float64]:
+        """Return the score that each user needs for the first k ranks, (num_users,)."""
         chosen = self.thresholds
         counts = self.train.user_counts()
-        self._by_user = np.zeros(len(users))
+        by_user = np.zeros(len(users))
         everybody = np.flatnonzero(counts)
         for start in range(0, len(everybody), USERS_AT_ONCE):
             part = everybody[start : start + USERS_AT_ONCE]
-            draws = random_integers(
-                key.fold_in(epoch), len(items), part[:, None], np.arange(chosen.num_samples)
-            )
+            draws = random_integers(key, len(items), part[:, None], np.arange(chosen.num_samples))
             scores = (items[draws] @ users[part][:, :, None])[:, :, 0]
             own = np.full((len(part), counts[part].max()), -np.inf, np.float32)
             filled = np.arange(own.shape[1]) < counts[part][:, None]
             rows = self.train.rows_of(part)
             owners = np.repeat(part, counts[part])
             own[filled] = np.einsum("pd,pd->p", users[owners], items[self.train.indices[rows]])
-            self._by_user[part] = top_k_thresholds(own, scores, chosen.k, positive_mask=filled)
+            by_user[part] = top_k_thresholds(own, scores, chosen.k, positive_mask=filled)
+        return by_user
 
     def of(
         self, users: NDArray[np.int64], positives: NDArray[np.int32], negatives: NDArray[np.int32]

@@ -80,6 +80,8 @@ class TrainingState:
         """What the current law was rebuilt from, if it follows the model."""
         self.past: list[Factors] = []
         """Factors at the start of the last epochs, if mining asks for them."""
+        self.thresholds: NDArray[np.float64] | None = None
+        """Of each user, if the loss asks for them."""
         self.moments: dict[str, NDArray[np.float32]] = {}
         """What the optimiser keeps."""
         self.steps = 0
@@ -115,6 +117,8 @@ class TrainingState:
             for name, array in zip(NAMES, factors, strict=True)
         }
         tensors |= self.moments
+        if self.thresholds is not None:
+            tensors["thresholds"] = self.thresholds
         progress = {
             "steps": self.steps,
             "rate_scale": self.rate_scale,
@@ -162,6 +166,7 @@ class TrainingState:
         if "followed_users" in tensors:
             state.followed = stored("followed_")
         state.past = [stored(f"past{number}_") for number in range(manifest["past"])]
+        state.thresholds = tensors.get("thresholds")
         state.moments = {name: tensors[name] for name in manifest["moments"]}
         state.steps, state.rate_scale = manifest["steps"], manifest["rate_scale"]
         return state

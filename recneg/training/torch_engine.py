@@ -63,7 +63,7 @@ class TorchEngine:
         plan.source.follow(state, plan.key.fold_in(FOLLOW))
         if plan.sides.needs != "nothing":
             scored = (users.scored_array(), items.scored_array())
-            plan.sides.follow(*scored, number, plan.key.fold_in(SIDES))
+            plan.sides.follow(state, *scored, plan.key.fold_in(SIDES))
 
         def step(visit: Visit, batch: Batch, rates: tuple[float, float]) -> Totals:
             masks = plan.masks(visit, users.values.shape[1], number)

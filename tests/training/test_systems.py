@@ -11,6 +11,7 @@ from recneg.noise import start_tables, steady_rate
 from recneg.propensity import given, power_law
 from recneg.training import Thresholds
 from recneg.training.sides import SideValues
+from recneg.training.state import Epoch, TrainingState
 
 
 def some_interactions(num_users: int = 60, num_items: int = 30, seed: int = 0) -> Interactions:
@@ -144,6 +145,16 @@ def test_propensities_reach_the_loss() -> None:
             assert np.isclose(others[row, place], clicked / theta[max(item, 0)]) or item < 0
 
 
+@pytest.mark.parametrize("clip", [None, 0.0028, 0.00914, 0.05])
+def test_the_bound_of_the_loss_is_that_of_the_default_propensity(clip: float | None) -> None:
+    users = np.concatenate((np.arange(20_000), [0]))
+    data = Interactions.from_arrays(users, np.concatenate((np.zeros(20_000, int), [1])))
+    sides = SideValues(UBPRLoss(clip=clip), data, None, Thresholds())
+    own, others = sides.of(np.array([0]), np.array([1]), np.array([[1]], np.int32))
+    assert own[0] == pytest.approx(1 / max(20_000**-0.5, clip or 0))
+    assert others[0, 0] == own[0]
+
+
 def test_thresholds_are_the_kth_best_of_positives_and_samples() -> None:
     data = some_interactions()
     rng = np.random.default_rng(0)
@@ -152,7 +163,8 @@ def test_thresholds_are_the_kth_best_of_positives_and_samples() -> None:
     )
     chosen = Thresholds(k=3, num_samples=2000, every=2)  # so many that every item is drawn
     sides = SideValues(SLAtKLoss(), data, None, chosen)
-    sides.follow(users, items, 0, Key(1))
+    state = TrainingState((users, items, np.empty(0, np.float32)))
+    sides.follow(state, users, items, Key(1))
     everybody = np.flatnonzero(data.user_counts())
     found, none = sides.of(everybody, np.zeros(len(everybody), np.int32), np.empty((0, 0)))
     assert none.size == 0
@@ -161,9 +173,11 @@ def test_thresholds_are_the_kth_best_of_positives_and_samples() -> None:
     assert np.all(found <= best[everybody, 0] + 1e-6)
     assert np.all(found >= best[everybody, 2] - 1e-6)
     before = found.copy()
-    sides.follow(users * 2, items, 1, Key(1))  # not due
+    state.history = [Epoch(1, 0.0, 0.0, 0.0, 0, None)]
+    sides.follow(state, users * 2, items, Key(1))  # not due
     assert np.array_equal(sides.of(everybody, everybody, everybody)[0], before)
-    sides.follow(users * 2, items, 2, Key(1))
+    state.history *= 2
+    sides.follow(state, users * 2, items, Key(1))
     assert not np.allclose(sides.of(everybody, everybody, everybody)[0], before)
 
 
