@@ -52,11 +52,15 @@ class Loss(ABC):
         Whether the loss is a sum of one term a negative, which weights may multiply.
     ordered : bool
         Whether the order of the negatives is part of the method.
+    correctable : bool
+        Whether negatives enter by the sum of ``exp(s_j / temperature)`` alone, so that scores less
+        ``temperature * log q`` make it one over all items. Such a loss has a `temperature`.
     """
 
     kind: ClassVar[int] = NO_KERNEL
     weighted: ClassVar[bool] = False
     ordered: ClassVar[bool] = False
+    correctable: ClassVar[bool] = False
 
     @property
     def needs(self) -> str:

@@ -43,6 +43,7 @@ class SLAtKLoss(Loss):
     weight_temperature: float = 1.0
 
     kind: ClassVar[int] = kinds.SL_AT_K
+    correctable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_number(self.temperature, "temperature", positive=True)

@@ -46,6 +46,7 @@ class SampledSoftmaxLoss(Loss):
     temperature: float = 1.0
 
     kind: ClassVar[int] = kinds.SAMPLED_SOFTMAX
+    correctable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_number(self.temperature, "temperature", positive=True)
@@ -73,6 +74,7 @@ class SoftmaxLoss(Loss):
     temperature: float = 0.1
 
     kind: ClassVar[int] = kinds.SOFTMAX
+    correctable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_number(self.temperature, "temperature", positive=True)
@@ -111,6 +113,7 @@ class BSLLoss(Loss):
     variant: str = "multi"
 
     kind: ClassVar[int] = kinds.BSL
+    correctable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_number(self.temperature, "temperature", positive=True)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
 from recneg.keys import Key, shuffled
 from recneg.losses import Loss
@@ -120,12 +121,14 @@ class BatchPlan:
             drawn = source.of_pairs(state, visit.rows, visit.recent, draws, choices, corrected)
         elif redraw == "user":
             whose = GROUP
-            drawn = source.of_users(visit.groups, visit.recent, draws, corrected)
+            of_batch = draws.fold_in(number)  # a user may be in several batches
+            drawn = source.of_users(visit.groups, visit.recent, of_batch, corrected)
         else:
             whose = BATCH
             drawn, excluded = source.pool(0 if redraw == "epoch" else number, draws, corrected)
             if excluded:
                 seen = (self.train.indptr, self.train.indices)
+        self._check_mined(drawn)
         positives = self.train.indices[visit.rows]
         own, others = NO_SIDE, NO_SIDES
         if self.sides.needs != "nothing":
@@ -137,6 +140,20 @@ class BatchPlan:
             visit.groups, visit.offsets, positives, whose, drawn.items, drawn.weights, log_q,
             self._temperature, own, others, seen,
         )  # fmt: skip
+
+    def _check_mined(self, drawn: Drawn) -> None:
+        """Refuse what mining gives or lacks where the loss or its correction needs otherwise."""
+        if drawn.weights.size and not self.loss.weighted:
+            raise InvalidDataError(
+                f"mining that weighs negatives, {self.source.miner!r}, must have a loss that is a "
+                f"sum of one term a negative; got {self.loss}"
+            )
+        mined = self.options.log_q_correction and self.source.miner is not None
+        if mined and not np.isfinite(drawn.log_q[drawn.items >= 0]).all():
+            raise InvalidDataError(
+                "log_q_correction must have a log q of every negative, which mining leaves "
+                f"unknown; got {self.source.miner!r}"
+            )
 
     def _sides(
         self, visit: Visit, positives: NDArray[np.int32], drawn: Drawn, whose: int
@@ -256,7 +273,7 @@ class BatchedEngine:
         for table in (users, items):  # so that a resumed run has the same bits
             table.renew()
         plan.source.follow(state, plan.key.fold_in(FOLLOW))
-        plan.sides.follow(users.scored, items.scored, number, plan.key.fold_in(SIDES))
+        plan.sides.follow(state, users.scored, items.scored, plan.key.fold_in(SIDES))
 
         def step(visit: Visit, batch: Batch, rates: tuple[float, float]) -> Totals:
             masks = plan.masks(visit, users.values.shape[1], number)

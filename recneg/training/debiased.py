@@ -32,7 +32,8 @@ class RelMF(MatrixFactorization):
     local : {"squared", "log"}
         Loss of a pair; see `RelMFLoss`.
     clip : float or None, default 0.00914
-        Smallest propensity; tuned for Yahoo! R3. For Coat the UBPR paper's code has 0.0028.
+        Smallest propensity, None for no bound; tuned for Yahoo! R3. For Coat the UBPR paper's code
+        has 0.0028.
     **options
         Of `MatrixFactorization`; `propensity` among them.
     """
@@ -60,8 +61,8 @@ class RelMF(MatrixFactorization):
 class UBPR(MatrixFactorization):
     """UBPR (Saito, ICTIR 2020): BPR of relevance, made unbiased by inverse propensities.
 
-    Published settings are the defaults: ten items a click, from all items; batches of 256 triples;
-    Adam at 0.001; decay of the whole tables.
+    Published settings are the defaults: ten items a click, from all items; batches of 26 clicks,
+    which are the code's 256 triples; Adam at 0.001; decay of the whole tables.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ class UBPR(MatrixFactorization):
     beta : float or None, default 0.0023
         Floor of a pair's loss; 0.008 for Coat, None for no floor.
     clip : float, optional
-        Smallest propensity.
+        Smallest propensity. Default: no bound.
     **options
         Of `MatrixFactorization`; `propensity` among them.
     """

@@ -80,7 +80,7 @@ class MatrixFactorization(Trainer):
         Keeps some of each positive's candidates by their scores; with ``redraw="pair"``.
     log_q_correction : bool, default False
         Subtract ``t (log q + ln n)`` from the score of each of n negatives, t being the loss's
-        temperature: softmax losses then estimate their sum over all items.
+        temperature: softmax losses then estimate their sum over all items. For those alone.
     dropout : float, default 0.0
         Chance of each column of a user's vector to be left out of a visit; of cosines after the
         division by norms, as SimpleX has it: the others grow by ``1 / (1 - dropout)``.
@@ -100,8 +100,7 @@ class MatrixFactorization(Trainer):
     patience, evaluate_every, validation_fraction, seed
         As for `BPR`.
     num_threads : int, default 0
-        0: as for `BPR`. More threads change results by rounding alone. The torch engine leaves
-        torch's own number as it is.
+        0: as for `BPR`. More threads change results by rounding alone.
     engine : {"auto", "fused", "torch"}
         "fused": compiled, on the CPU, for losses with a kernel, as all of `recneg.losses` are.
         "torch": the same steps with autograd, for any loss, also your own, on any device. "auto":
@@ -208,10 +207,8 @@ class MatrixFactorization(Trainer):
             raise InvalidDataError("item_bias is for inner products; got score='cosine'")
         if mining is not None and redraw != "pair":
             raise InvalidDataError(f"mining needs redraw='pair'; got {redraw!r}")
-        if log_q_correction and not hasattr(self.loss, "temperature"):
-            raise InvalidDataError(
-                f"log_q_correction is for losses with a temperature; got {self.loss}"
-            )
+        if log_q_correction:
+            check_correctable(self.loss)
         self._ready(sampler, mining, num_threads)
         self.engine, self.device = chosen_engine(engine, device, self.loss), device
 
@@ -273,6 +270,15 @@ class MatrixFactorization(Trainer):
         super().adopt(state)
         scored = scored_factors(self.options)(state.factors)
         self._user_factors, self._item_factors, self._item_biases = scored
+
+
+def check_correctable(loss: Loss) -> None:
+    """Refuse a loss that the correction by log q does not make one over all items."""
+    if not loss.correctable:
+        raise InvalidDataError(
+            "log_q_correction is for losses of a sum of exponentials over a temperature, such as "
+            f"SampledSoftmaxLoss(0.1); got {loss}"
+        )
 
 
 def chosen_engine(engine: str, device: str | None, loss: Loss) -> str:

@@ -199,6 +199,7 @@ def _score_groups(
     What `table` held is replaced by the sums of the score gradients.
     """
     n = negatives.shape[1]
+    looked = min(n, COMPARED)  # at an even stride, as mining may have sorted them
     scores, gradient = np.empty(n, np.float32), np.empty(n, np.float32)
     summed, kept = np.empty(n, np.float32), np.ones(n, np.float32)
     no_weights, no_sides = np.empty(0, np.float32), np.empty(0)
@@ -216,9 +217,10 @@ def _score_groups(
                     line[slot] -= temperature32 * log_q[0, slot]
             hits = _mask_seen(g, users, seen_indptr, seen_items, first_slot, next_slot, kept, 0.0)
             compared = 0
-            for slot in range(min(n, COMPARED)):  # what is masked is above every positive
+            for place in range(looked):  # what is masked is above every positive
+                slot = place * n // looked
                 compared += kept[slot] != np.float32(0.0)
-                scores[slot] = line[slot] if kept[slot] != np.float32(0.0) else np.float32(np.inf)
+                scores[place] = line[slot] if kept[slot] != np.float32(0.0) else np.float32(np.inf)
             summary = summarise(kind, parameters, line, kept if hits > 0 else no_weights, gradient)
             for r in range(offsets[g], offsets[g + 1]):
                 positive_item = positives[r]
@@ -237,8 +239,8 @@ def _score_groups(
                     by_vector[g, f] += slope32 * items[positive_item, f]
                     by_item[positive_item, f] += slope32 * vectors[g, f]
                 lower = np.float32(0.0)
-                for slot in range(min(n, COMPARED)):
-                    lower += np.float32(1.0) if scores[slot] < positive else np.float32(0.0)
+                for place in range(looked):
+                    lower += np.float32(1.0) if scores[place] < positive else np.float32(0.0)
                 correct += (n - hits) * (lower / max(compared, 1))
                 pairs += n - hits
                 skipped += hits
@@ -322,7 +324,8 @@ def _score_groups(
                 for slot in range(n):
                     met += kept[slot] != np.float32(0.0)
             below, compared = 0, 0
-            for slot in range(min(n, COMPARED)):
+            for sample in range(looked):
+                slot = sample * n // looked
                 if not masked or kept[slot] != np.float32(0.0):
                     compared += 1
                     below += scores[slot] < positive

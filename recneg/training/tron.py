@@ -24,7 +24,7 @@ from recneg.sequences import Sequences, check_sequences
 from recneg.training.candidates import CandidateSource
 from recneg.training.descriptions import described, rebuilt
 from recneg.training.fingerprint import fingerprint
-from recneg.training.matrix_factorization import chosen_engine
+from recneg.training.matrix_factorization import check_correctable, chosen_engine
 from recneg.training.optimizers import Adam, Optimizer
 from recneg.training.options import checked
 from recneg.training.running import Checkpoint, run_epochs
@@ -105,7 +105,8 @@ class TRON(SequenceModel):
     accidental_hits : {"target", "sequence", "keep"}
         Candidates that do not count: an event's target, all items of its session, or none.
     log_q_correction : bool, default False
-        Subtract the logarithm of how often an item is expected among the candidates. With top-k
+        Subtract the logarithm of how often an item is expected among the candidates, times the
+        temperature; for softmax losses. With top-k
         that comes first: the highest corrected scores are kept, which are the largest terms of the
         corrected softmax.
     sampler : Sampler, or callable from Interactions to one, default Uniform of all items
@@ -195,6 +196,8 @@ class TRON(SequenceModel):
             raise InvalidDataError(
                 f"loss must be a Loss without side values, such as SampledSoftmaxLoss(); got {loss}"
             )
+        if log_q_correction:
+            check_correctable(self.loss)
         self.options = checked(
             TRONOptions,
             factors=factors,

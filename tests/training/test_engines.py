@@ -1,5 +1,6 @@
 """Both engines of matrix factorization against each other, and against a plain loop in float64."""
 
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,26 @@ from numpy.typing import NDArray
 from recneg.errors import InvalidDataError, NoNegativeError
 from recneg.interactions import Interactions
 from recneg.keys import Key, random_bits
-from recneg.losses import BPRLoss, LogisticLoss, Loss, Rows, SampledSoftmaxLoss
+from recneg.losses import (
+    BPRLoss,
+    BSLLoss,
+    DebiasedLoss,
+    HardContrastiveLoss,
+    LogisticLoss,
+    Loss,
+    PSLLoss,
+    Rows,
+    SampledSoftmaxLoss,
+    SLAtKLoss,
+    SoftmaxLoss,
+)
 from recneg.mining import Miner, hardest, importance_weighted
 from recneg.samplers import InBatch, PerBatch, Popularity, Uniform
-from recneg.training import SGD, Adagrad, Adam, MatrixFactorization, Thresholds
+from recneg.training import SGD, TRON, Adagrad, Adam, MatrixFactorization, Thresholds
+from recneg.training.batched import BatchPlan
 from recneg.training.fused import random_factors
+from recneg.training.sides import SideValues
+from recneg.training.state import TrainingState
 from recneg.training.streams import INIT, NEGATIVES, ORDER
 
 sys.path.append(str(Path(__file__).parents[1] / "losses"))
@@ -60,7 +76,8 @@ def assert_agree(
         assert (a.triples, a.skipped) == (b.triples, b.skipped)
         assert a.loss == pytest.approx(b.loss, rel=1e-5, abs=1e-6)
         assert a.correct == pytest.approx(b.correct, abs=2e-3 + ties)
-    start = MatrixFactorization(**(SMALL | {"epochs": 0})).fit(DATA, show_progress=False)
+    unmoved = SMALL | {"epochs": 0, "score": one.options.score, "init": one.options.init}
+    start = MatrixFactorization(**unmoved).fit(DATA, show_progress=False)
     for name in ("user_factors", "item_factors"):
         a, b = getattr(one, name), getattr(other, name)
         scale = max(1.0, float(np.abs(a).max()))
@@ -277,6 +294,93 @@ def test_a_checkpoint_goes_on_in_the_other_engine(
     assert np.allclose(second.item_factors, whole.item_factors, atol=1e-4)
     fresh = MatrixFactorization(**(options | {"epochs": 2})).fit(DATA, show_progress=False)
     assert not np.allclose(second.item_factors, fresh.item_factors, atol=1e-3)
+
+
+@pytest.mark.parametrize("engines", [("fused", "fused"), ("torch", "fused")])
+def test_thresholds_outlast_a_killed_run(engines: tuple[str, str], tmp_path: Path) -> None:
+    options = SMALL | {
+        "loss": SLAtKLoss(), "score": "cosine", "epochs": 6, "evaluate_every": 2,
+        "thresholds": Thresholds(3, 20, every=4),
+    }  # fmt: skip
+    whole = MatrixFactorization(**options).fit(DATA, show_progress=False)
+
+    def stop(epoch: Any) -> None:
+        if epoch.epoch == 3:  # the thresholds are those from before the first epoch
+            raise KeyboardInterrupt
+
+    path = tmp_path / "checkpoint"
+    first, second = (MatrixFactorization(**options, engine=engine) for engine in engines)
+    with pytest.raises(KeyboardInterrupt):
+        first.fit(DATA, False, stop, checkpoint=path)
+    second.fit(DATA, show_progress=False, checkpoint=path)
+    assert second.resumed_epochs == 2
+    if engines[0] == "fused":
+        assert np.array_equal(second.item_factors, whole.item_factors)
+        assert np.array_equal(second.user_factors, whole.user_factors)
+    assert np.allclose(second.item_factors, whole.item_factors, atol=1e-4)
+
+
+def test_the_training_auc_of_sorted_negatives_is_that_of_all() -> None:
+    many = Interactions.from_arrays(np.repeat(np.arange(30), 4), np.arange(120), num_items=500)
+    mined = both(
+        many, mining=Miner(hardest, 300), num_negatives=200, batch_size=8, epochs=3,
+        loss=BPRLoss("sum"),
+    )  # fmt: skip
+    fused, torch = (model.history[-1].correct for model in mined)
+    assert abs(fused - torch) < 0.02
+    assert 0.05 < torch < 0.95
+
+
+@pytest.mark.parametrize("engine", ["fused", "torch"])
+def test_what_mining_cannot_give_is_refused(engine: str) -> None:
+    def fit(**options: Any) -> None:
+        MatrixFactorization(**(SMALL | options), engine=engine).fit(DATA, show_progress=False)
+
+    with pytest.raises(InvalidDataError, match="a log q of every negative"):
+        fit(mining=Miner(hardest, 12), loss=SampledSoftmaxLoss(), log_q_correction=True)
+    with pytest.raises(InvalidDataError, match="one term a negative; got SampledSoftmaxLoss"):
+        fit(mining=Miner(importance_weighted, 12), loss=SampledSoftmaxLoss())
+
+
+@pytest.mark.parametrize("loss", [PSLLoss(), HardContrastiveLoss(), DebiasedLoss(), BPRLoss()])
+def test_log_q_corrects_softmax_losses_alone(loss: Loss) -> None:
+    with pytest.raises(InvalidDataError, match="losses of a sum of exponentials"):
+        MatrixFactorization(loss=loss, log_q_correction=True)
+    with pytest.raises(InvalidDataError, match="losses of a sum of exponentials"):
+        TRON(loss=loss, log_q_correction=True)
+
+
+@pytest.mark.parametrize("loss", [SampledSoftmaxLoss(0.5), SoftmaxLoss(0.5), BSLLoss(0.5, 1.0)])
+def test_a_corrected_loss_is_that_of_all_items(loss: Loss) -> None:
+    assert loss.correctable
+    rng = np.random.default_rng(0)
+    scores, law = rng.normal(size=50) / 2, rng.dirichlet(np.ones(50))
+    positive = torch.tensor([0.3], dtype=torch.float64)
+    draws = rng.choice(50, size=(4000, 20), p=law)
+    corrected = scores[draws] - 0.5 * (np.log(law[draws]) + np.log(20))
+    found = loss(positive.expand(4000), torch.from_numpy(corrected))
+    # a mean over negatives is short of the sum by a constant, ln 20 of 20 and ln 50 of all
+    shift = 0.5 * math.log(50 / 20) if isinstance(loss, BSLLoss) else 0.0
+    every = loss(positive, torch.from_numpy(scores + shift)[None])
+    assert found.exp().mean().item() == pytest.approx(every.exp().item(), rel=0.05)
+
+
+def test_positives_of_a_user_share_negatives_within_a_batch_alone() -> None:
+    model = MatrixFactorization(**SMALL, redraw="user")
+    source, key = model._source(DATA), Key(0)
+    sides = SideValues(model.loss, DATA, None, Thresholds())
+    plan = BatchPlan(DATA, source, sides, model.loss, model.options, key)
+    state = TrainingState(model._initial(DATA, key))
+    source.follow(state, key)
+    found: dict[int, set[tuple[int, bytes]]] = {}
+    for number, visit in enumerate(plan.visits(0)):
+        batch = plan.batch(visit, state, 0, number)
+        for user, items in zip(visit.groups, batch.negatives, strict=True):
+            found.setdefault(int(user), set()).add((number, items.tobytes()))
+    assert all(len({number for number, _ in sets}) == len(sets) for sets in found.values())
+    several = [sets for sets in found.values() if len(sets) > 1]
+    assert several
+    assert all(len({items for _, items in sets}) == len(sets) for sets in several)
 
 
 @dataclass(frozen=True)
