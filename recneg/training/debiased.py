@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
-from recneg.interactions import Interactions
 from recneg.losses import RelMFLoss, UBPRLoss
 from recneg.samplers import Uniform
 from recneg.training.matrix_factorization import MatrixFactorization
 from recneg.training.optimizers import Adam
 
 __all__ = ["UBPR", "RelMF"]
-
-
-def all_items(interactions: Interactions) -> Uniform:
-    """Return the uniform law over all items, clicked ones included."""
-    return Uniform(interactions, unseen=False)
 
 
 class RelMF(MatrixFactorization):
@@ -92,6 +87,6 @@ class UBPR(MatrixFactorization):
             "regularized": "tables",
             "batch_size": 26,
             "num_negatives": 10,
-            "sampler": all_items,
+            "sampler": partial(Uniform, unseen=False),
         }
         super().__init__(factors, **{**published, "loss": UBPRLoss(beta, clip), **options})

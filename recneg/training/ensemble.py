@@ -77,7 +77,7 @@ class Ensemble(FactorModel):
     def manifest(self) -> dict[str, Any]:
         """Return what the models are and weigh, as JSON can hold it."""
         return {
-            "models": [{"model": model.name} | model.manifest() for model in self.models],
+            "models": [{"model": model.name} | model.description() for model in self.models],
             "weights": self.weights,
             "popularity": self.popularity,
         }
@@ -86,10 +86,7 @@ class Ensemble(FactorModel):
     def _rebuilt(cls, options: dict[str, Any]) -> Self:
         trainers = family(Trainer)  # type: ignore[type-abstract]
         kinds = {kind.name: kind for kind in trainers if "name" in vars(kind)}
-        models = []
-        for described in options["models"]:
-            own = {key: value for key, value in described.items() if key != "model"}
-            models.append(kinds[described["model"]]._rebuilt(own))
+        models = [kinds[each["model"]]._described(each) for each in options["models"]]
         return cls(models, options["weights"], options["popularity"])
 
     @property

@@ -33,6 +33,18 @@ class SavedModel(ABC):
         """Return an unfitted model from what `manifest` gave, as JSON has it."""
         return cls(**options)
 
+    def description(self) -> dict[str, Any]:
+        """Return what makes the model again, as JSON can hold it: the options, and what is beside.
+
+        Trainers add where negatives came from, and the switches in which papers differ.
+        """
+        return {"options": self.manifest()}
+
+    @classmethod
+    def _described(cls, description: dict[str, Any]) -> Self:
+        """Return an unfitted model from what `description` gave, as JSON has it."""
+        return cls._rebuilt(description["options"])
+
     @abstractmethod
     def _require_fitted(self) -> None:
         """Raise `RuntimeError` if there is nothing to save."""
@@ -49,7 +61,7 @@ class SavedModel(ABC):
         """Save weights, options and `run` as one safetensors file, atomically."""
         self._require_fitted()
         check_folder(path)
-        record = {"model": self.name, "options": self.manifest(), "run": self.run}
+        record = {"model": self.name, **self.description(), "run": self.run}
         save_tensors(path, self._tensors(), record)
 
     @classmethod
@@ -65,7 +77,7 @@ class SavedModel(ABC):
         tensors, manifest = load_tensors(path)
         if manifest.get("model") != cls.name:
             raise IntegrityError(f"{path} must hold a {cls.name}; got {manifest.get('model')!r}")
-        model = cls._rebuilt(manifest["options"])
+        model = cls._described(manifest)
         model._take_tensors(tensors)
         model.run = manifest["run"]
         return model

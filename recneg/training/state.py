@@ -110,7 +110,7 @@ class TrainingState:
         """Write a checkpoint, atomically; the fingerprint says what it may be resumed with."""
         kept = {"": self.factors, "best_": self.best, "followed_": self.followed}
         kept |= {f"past{number}_": factors for number, factors in enumerate(self.past)}
-        tensors = {
+        tensors: dict[str, NDArray[Any]] = {
             prefix + name: array
             for prefix, factors in kept.items()
             if factors is not None

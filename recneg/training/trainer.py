@@ -21,6 +21,7 @@ from recneg.splits import carve_validation
 from recneg.training.factor_model import FactorModel, as_interactions
 from recneg.training.fingerprint import fingerprint
 from recneg.training.fused import random_factors
+from recneg.training.laws import PARTS, check_parts, part_record, rebuilt_part
 from recneg.training.negatives import NegativeSource, SamplerLike
 from recneg.training.options import PairOptions
 from recneg.training.running import Checkpoint, Engine, run_epochs
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from recneg.mining.miner import Miner
 
 __all__ = ["Trainer", "random_start"]
+
+SWITCHES = ("visit", "redraw", "reduction", "regularized")
 
 
 class Trainer(FactorModel):
@@ -54,6 +57,7 @@ class Trainer(FactorModel):
         self.num_threads = num_threads
         self.sampler = sampler
         self.mining = mining
+        self._unseen: bool | None = None
         self.history: list[Epoch] = []
         self.resumed_epochs = 0
         self.run = {}
@@ -66,6 +70,35 @@ class Trainer(FactorModel):
     def _names(self) -> list[str]:
         """Return the names of the options in their order."""
         return list(signature(type(self)).parameters)
+
+    def switches(self) -> dict[str, Any]:
+        """Return the switches in which papers differ, by the names of `MatrixFactorization`.
+
+        Returns
+        -------
+        dict
+            ``unseen``: whether negatives leave out what a user has seen, None before `fit` and for
+            a law that changes; ``visit``, ``redraw``, ``reduction``, ``regularized``. They are
+            saved with the model.
+        """
+        return {"unseen": self._unseen} | {name: self._switch(name) for name in SWITCHES}
+
+    def _switch(self, name: str) -> str:
+        return str(getattr(self.options, name))
+
+    def description(self) -> dict[str, Any]:
+        """Return the options, where negatives come from, and the switches."""
+        parts = {name: part_record(getattr(self, name, None)) for name in PARTS}
+        return super().description() | {"drawn": parts, "switches": self.switches()}
+
+    @classmethod
+    def _described(cls, description: dict[str, Any]) -> Self:
+        model = super()._described(description)
+        for name, record in description["drawn"].items():
+            if hasattr(model, name):
+                setattr(model, name, rebuilt_part(record))
+        model._unseen = description["switches"]["unseen"]
+        return model
 
     @abstractmethod
     def _engine(
@@ -122,6 +155,7 @@ class Trainer(FactorModel):
         FloatingPointError
             If the factors overflow, naming the epoch and the learning rate.
         """
+        check_parts(self)
         data = as_interactions(user_items)
         options, key = self.options, Key(self.options.seed)
         train = data
@@ -170,7 +204,7 @@ class Trainer(FactorModel):
             show_progress=show_progress,
             callback=callback,
         )
-        self._seen = data
+        self._seen, self._unseen = data, source.unseen
         return self
 
     def negatives(self, user_items: Any) -> NDArray[np.int64]:
@@ -193,6 +227,7 @@ class Trainer(FactorModel):
             Row r holds those of interaction r; -1 for none.
         """
         self._require_fitted()
+        check_parts(self)
         train, key = as_interactions(user_items), Key(self.options.seed)
         shape = (len(self._user_factors), len(self._item_factors))
         if (train.num_users, train.num_items) != shape:

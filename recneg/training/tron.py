@@ -24,6 +24,7 @@ from recneg.sequences import Sequences, check_sequences
 from recneg.training.candidates import CandidateSource
 from recneg.training.descriptions import described, rebuilt
 from recneg.training.fingerprint import fingerprint
+from recneg.training.laws import check_parts, part_record, rebuilt_part
 from recneg.training.matrix_factorization import check_correctable, chosen_engine
 from recneg.training.optimizers import Adam, Optimizer
 from recneg.training.options import checked
@@ -264,6 +265,16 @@ class TRON(SequenceModel):
         parts: dict[str, Any] = {name: rebuilt(kind, options[name]) for name, kind in kinds.items()}
         return cls(**(options | parts))
 
+    def description(self) -> dict[str, Any]:
+        """Return the options, and where negatives come from."""
+        return super().description() | {"drawn": {"sampler": part_record(self.sampler)}}
+
+    @classmethod
+    def _described(cls, description: dict[str, Any]) -> Self:
+        model = super()._described(description)
+        model.sampler = rebuilt_part(description["drawn"]["sampler"])
+        return model
+
     # -- training ------------------------------------------------------------------------------
 
     def fit(
@@ -304,6 +315,7 @@ class TRON(SequenceModel):
         FloatingPointError
             If the weights overflow, naming the epoch and the learning rate.
         """
+        check_parts(self)
         options, key = self.options, Key(self.options.seed)
         train = check_sequences(sequences, "sequences")
         if validation is None and options.patience is not None:
