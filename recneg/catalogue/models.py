@@ -225,7 +225,9 @@ def _parameters(name: str) -> dict[str, Parameter]:
 
 
 def _published(name: str, dataset: str) -> dict[str, Any]:
-    methods = {"simplex": "SimpleX", "mf": "MF-CCL"}
+    methods = {
+        "simplex": "SimpleX", "mf": "MF-CCL", "nbpo": "NBPO", "rel_mf": "RelMF", "ubpr": "UBPR"
+    }  # fmt: skip
     if name not in methods or (methods[name], dataset) not in PRESETS:
         there = ", ".join(
             f"{model} on {data}"

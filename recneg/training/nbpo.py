@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,15 +13,18 @@ from numpy.typing import NDArray
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
 from recneg.keys import Key
+from recneg.losses import NBPOLoss
 from recneg.noise import (
     OBJECTIVES,
     FlipModel,
+    Sums,
     Tables,
     start_tables,
     steady_rate,
     vote_epoch,
 )
 from recneg.samplers import Uniform
+from recneg.training.matrix_factorization import chosen_engine
 from recneg.training.negatives import NegativeSource
 from recneg.training.options import NBPOOptions, checked
 from recneg.training.record import Totals, overflow, record
@@ -60,7 +64,13 @@ class NBPO(Trainer):
     patience, evaluate_every, validation_fraction, seed
         As for `BPR`.
     num_threads : int, default 0
-        Changes nothing: batches follow each other, and each is summed up by one thread.
+        Of the torch engine alone: in the fused one batches follow each other, and each is summed
+        up by one thread.
+    engine : {"auto", "fused", "torch"}
+        "fused": compiled, on the CPU. "torch": the same batches, draws and steps with autograd, on
+        any device. "auto": fused, but for another device. Both give the same but for rounding.
+    device : str, optional
+        Where torch trains. Default: the CPU.
 
     Attributes
     ----------
@@ -97,6 +107,8 @@ class NBPO(Trainer):
         validation_fraction: float = 0.1,
         seed: int = 0,
         num_threads: int = 0,
+        engine: str = "auto",
+        device: str | None = None,
     ) -> None:
         if objective not in OBJECTIVES:
             raise InvalidDataError(
@@ -119,6 +131,7 @@ class NBPO(Trainer):
             seed=seed,
         )
         self._ready(Uniform, None, num_threads)
+        self.engine, self.device = chosen_engine(engine, device, NBPOLoss(objective)), device
 
     def manifest(self) -> dict[str, Any]:
         """Return the options, as keyword arguments that JSON can hold."""
@@ -139,7 +152,12 @@ class NBPO(Trainer):
     def _engine(
         self, train: Interactions, source: NegativeSource, key: Key, threads: int
     ) -> VoteEngine:
-        return VoteEngine(train, self.options, key)
+        if self.engine == "fused":
+            return VoteEngine(train, self.options, key, vote_epoch)
+        from recneg.training.torch_votes import torch_vote_epoch
+
+        visit = partial(torch_vote_epoch, device=self.device or "cpu", threads=threads)
+        return VoteEngine(train, self.options, key, visit)
 
     def adopt(self, state: TrainingState) -> None:
         """Take the factors and the history of a run."""
@@ -163,10 +181,14 @@ class VoteEngine:
     options : NBPOOptions
     key : Key
         Of the run.
+    visit : callable
+        `recneg.noise.vote_epoch`, or what does the same elsewhere.
     """
 
-    def __init__(self, train: Interactions, options: NBPOOptions, key: Key) -> None:
-        self.train, self.options, self.key = train, options, key
+    def __init__(
+        self, train: Interactions, options: NBPOOptions, key: Key, visit: Callable[..., Sums]
+    ) -> None:
+        self.train, self.options, self.key, self.visit = train, options, key, visit
         rate = options.learning_rate
         if rate is None:
             rate = steady_rate(
@@ -181,7 +203,7 @@ class VoteEngine:
         draws = self.key.fold_in(NEGATIVES).fold_in(number)
         tables = _parted(state.factors)
         started = time.perf_counter()
-        sums = vote_epoch(
+        sums = self.visit(
             self.train, tables, o.objective, draws, o.batch_size, o.num_negatives, rate,
             o.regularization, o.flip_regularization, tell,
         )  # fmt: skip

@@ -3,6 +3,8 @@
 SimpleX and MF-CCL: the configurations ``SimpleX_*`` and ``MF_CCL_*`` beside the code of Mao et al.,
 CIKM 2021 (github.com/reczoo/RecZoo, matching/cf/SimpleX/config). All of them choose the epoch on
 the test set; with recneg it is validation data, so their published figures are not to be expected.
+Their rate stops falling at 1e-6; here it has no such floor. NBPO and its kin: Yu and Qin, SIGIR
+2020. Rel-MF and UBPR on Coat: the code beside Saito, ICTIR 2020.
 """
 
 from __future__ import annotations
@@ -73,6 +75,26 @@ _BOOKS = _ccl(1e-3, 1024, 1000, 64, 1e-6, 0.1, (0.4, 300.0))
 _ELECTRONICS = _ccl(5e-4, 256, 1000, 50, 0.05, 0.0, (0.8, 4.0), excluded=True)
 _MOVIELENS = _ccl(1e-3, 1024, 1500, 128, 1e-5, 0.4, (0.9, 10.0), excluded=True)
 
+
+def _votes(
+    objective: str, learning_rate: float, regularization: float, flip_regularization: float = 0.0
+) -> Preset:
+    """Return a row of Yu and Qin's table of settings."""
+    return Preset(
+        "NBPO",
+        "Yu and Qin, SIGIR 2020",
+        {
+            "factors": 50,
+            "objective": objective,
+            "learning_rate": learning_rate,
+            "regularization": regularization,
+            "flip_regularization": flip_regularization,
+        },
+    )
+
+
+_COAT = "Saito, ICTIR 2020, github.com/usaito/unbiased-pairwise-rec"
+
 _AT = "github.com/reczoo/RecZoo, matching/cf/SimpleX/config/"
 
 PRESETS: dict[tuple[str, str], Preset] = {
@@ -116,6 +138,20 @@ PRESETS: dict[tuple[str, str], Preset] = {
         _AT + "SimpleX_movielens1m_m1",
         _MOVIELENS | {"gamma": 0.8, "item_bias": True, "max_history": 500},
     ),
+    ("BPO", "amazon-electronics"): _votes("bpo", 0.05, 1.0),
+    ("BPO", "movielens-1m-m1"): _votes("bpo", 0.01, 1.0),
+    ("NBPO", "amazon-electronics"): _votes("nbpo", 0.05, 1.0, 5.0),
+    ("NBPO", "movielens-1m-m1"): _votes("nbpo", 0.02, 0.5, 1.0),
+    ("NBPO-O", "amazon-electronics"): _votes("nbpo-o", 0.005, 1.0, 0.5),
+    ("NBPO-O", "movielens-1m-m1"): _votes("nbpo-o", 0.001, 1.0, 5.0),
+    ("NBPO-S", "amazon-electronics"): _votes("nbpo-s", 0.002, 0.05, 0.01),
+    ("NBPO-S", "movielens-1m-m1"): _votes("nbpo-s", 0.002, 0.05, 0.02),
+    ("RelMF", "coat"): Preset(
+        "RelMF", _COAT, {"factors": 300, "clip": 0.0028, "regularization": 1.4e-6}
+    ),
+    ("UBPR", "coat"): Preset(
+        "UBPR", _COAT, {"factors": 300, "beta": 0.008, "regularization": 3.5e-5}
+    ),
 }
 """By method and data set, as `recneg.datasets` names it."""
 
@@ -125,7 +161,7 @@ def preset(method: str, dataset: str) -> Preset:
 
     Parameters
     ----------
-    method : {"MF-CCL", "SimpleX"}
+    method : {"MF-CCL", "SimpleX", "BPO", "NBPO", "NBPO-O", "NBPO-S", "RelMF", "UBPR"}
     dataset : str
 
     Examples

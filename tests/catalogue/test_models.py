@@ -176,6 +176,8 @@ def test_presets() -> None:
     model = parse_model("simplex:dropout=0.3", dataset="gowalla")()
     assert (model.options.gamma, model.options.dropout) == (0.8, 0.3)
     assert model.options.aggregation == "user_attention"
+    assert parse_model("ubpr", dataset="coat")().options.factors == 300
+    assert parse_model("nbpo", dataset="movielens-1m-m1")().options.learning_rate == 0.02
 
 
 def test_losses_and_optimisers() -> None:

@@ -7,7 +7,7 @@ from recneg import BPR, NBPO, UBPR, Interactions, MatrixFactorization, RelMF
 from recneg.errors import InvalidDataError
 from recneg.keys import Key
 from recneg.losses import BPRLoss, NBPOLoss, RelMFLoss, SLAtKLoss, UBPRLoss
-from recneg.noise import start_tables, steady_rate
+from recneg.noise import missing_votes, start_tables, steady_rate
 from recneg.propensity import given, power_law
 from recneg.training import Thresholds
 from recneg.training.sides import SideValues
@@ -45,6 +45,36 @@ def test_nbpo_starts_where_it_says_and_its_flips_are_saved(tmp_path) -> None:
     again = NBPO.load(tmp_path / "model")
     assert np.array_equal(again.flips.user_flips, tables[2])
     assert repr(again) == repr(model)
+
+
+@pytest.mark.parametrize("objective", ["nbpo", "nbpo-o", "nbpo-s", "bpo"])
+def test_nbpo_is_the_same_in_torch(objective: str) -> None:
+    data = some_interactions(num_items=12)
+    options = {
+        "objective": objective, "epochs": 4, "batch_size": 50, "num_negatives": 3,
+        "learning_rate": 0.02, "regularization": 0.1, "flip_regularization": 0.05,
+    }  # fmt: skip
+    fused, torch = (
+        NBPO(5, engine=engine, num_threads=1, **options).fit(data, show_progress=False)
+        for engine in ("fused", "torch")
+    )
+    for a, b in zip(fused.history, torch.history, strict=True):
+        assert (a.triples, a.skipped) == (b.triples, b.skipped)
+        assert a.loss == pytest.approx(b.loss, rel=1e-5)
+        assert a.correct == pytest.approx(b.correct, abs=2e-3)
+    for name in ("user_factors", "item_factors", "user_flips", "item_flips"):
+        a, b = getattr(fused.flips, name), getattr(torch.flips, name)
+        assert np.allclose(a, b, atol=2e-5)
+        start = getattr(NBPO(5, epochs=0).fit(data, show_progress=False).flips, name)
+        assert not np.allclose(a, start, atol=1e-2)
+
+
+def test_missing_votes_are_never_votes() -> None:
+    data = some_interactions()
+    drawn = missing_votes(data, 3, len(data), 4, Key(1))
+    assert not data.contains(data.users()[3:, None].astype(np.int64), drawn).any()
+    again = missing_votes(data, 5, 9, 2, Key(1))
+    assert np.array_equal(again, drawn[2:6, :2])
 
 
 def test_nbpo_resumes_to_the_same_bits(tmp_path) -> None:

@@ -1,0 +1,106 @@
+"""Presets against the tables of the papers' codes, typed from there."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+
+from recneg import NBPO, UBPR, Interactions, MatrixFactorization, RelMF, SimpleX
+from recneg.errors import InvalidDataError
+from recneg.losses import CosineContrastiveLoss, RelMFLoss, UBPRLoss
+from recneg.samplers import Uniform
+from recneg.training import Adam
+from recneg.training.presets import PRESETS, preset
+from recneg.training.trainer import Trainer
+
+CCL = [
+    # method, data, rate, batch, negatives, factors, aggregation, g, decay, dropout, m, w, excluded
+    ("MF-CCL", "gowalla", 1e-4, 256, 800, 64, None, 1, 1e-8, 0.1, 0.9, 150, False),
+    ("MF-CCL", "yelp2018", 1e-4, 512, 800, 64, None, 1, 1e-9, 0.1, 0.9, 150, False),
+    ("MF-CCL", "amazon-book", 1e-3, 512, 1500, 64, None, 1, 1e-5, 0.0, 0.2, 250, False),
+    ("SimpleX", "gowalla", 1e-4, 256, 2000, 64, "user_attention", 0.8, 1e-7, 0.1, 0.9, 250, False),
+    ("SimpleX", "yelp2018", 1e-4, 512, 1000, 64, "mean", 1, 1e-8, 0.1, 0.9, 150, False),
+    ("SimpleX", "amazon-book", 1e-3, 1024, 1000, 64, "mean", 0.5, 1e-6, 0.1, 0.4, 300, False),
+    ("SimpleX", "amazon-electronics", 5e-4, 256, 1000, 50, "mean", 0.3, 0.05, 0.0, 0.8, 4, True),
+    ("SimpleX", "movielens-1m-m1", 1e-3, 1024, 1500, 128, "mean", 0.8, 1e-5, 0.4, 0.9, 10, True),
+]
+
+VOTES = [
+    # method, data, rate, decay, decay of flips
+    ("BPO", "amazon-electronics", 0.05, 1, None),
+    ("BPO", "movielens-1m-m1", 0.01, 1, None),
+    ("NBPO", "amazon-electronics", 0.05, 1, 5),
+    ("NBPO", "movielens-1m-m1", 0.02, 0.5, 1),
+    ("NBPO-O", "amazon-electronics", 0.005, 1, 0.5),
+    ("NBPO-O", "movielens-1m-m1", 0.001, 1, 5),
+    ("NBPO-S", "amazon-electronics", 0.002, 0.05, 0.01),
+    ("NBPO-S", "movielens-1m-m1", 0.002, 0.05, 0.02),
+]
+
+DATA = Interactions.from_arrays([0, 0, 1], [0, 1, 1], num_items=4)
+
+
+def made(method: str, data: str) -> Any:
+    """Make the model that a preset is of."""
+    kinds: list[type[Trainer]] = [MatrixFactorization, SimpleX, NBPO, RelMF, UBPR]
+    found = preset(method, data)
+    (kind,) = [kind for kind in kinds if kind.__name__ == found.model]
+    return kind(**found.options)
+
+
+def test_every_preset_is_in_a_table_here() -> None:
+    here = {row[:2] for row in (*CCL, *VOTES)} | {("RelMF", "coat"), ("UBPR", "coat")}
+    assert here == set(PRESETS)
+
+
+@pytest.mark.parametrize("row", CCL, ids=lambda row: f"{row[0]} {row[1]}")
+def test_cosine_contrastive_presets(row: tuple[Any, ...]) -> None:
+    method, data, rate, batch, negatives, factors, pooled, g, decay, dropout, m, w, excluded = row
+    model = made(method, data)
+    options = model.options
+    assert model.loss == CosineContrastiveLoss(m, w)
+    assert options.optimizer == Adam(rate)
+    assert not options.optimizer.lazy
+    assert (options.batch_size, options.num_negatives, options.factors) == (
+        batch, negatives, factors,
+    )  # fmt: skip
+    assert (options.user_regularization, options.item_regularization) == (decay, decay)
+    assert (options.dropout, options.max_norm, options.init_deviation) == (dropout, 10, 1e-4)
+    assert (options.plateau_factor, options.patience, options.evaluate_every) == (0.1, 3, 1)
+    assert model.sampler(DATA).unseen is excluded
+    assert isinstance(model.sampler(DATA), Uniform)
+    kept = {"visit": "pairs", "redraw": "pair", "reduction": "mean", "regularized": "tables"}
+    assert model.switches().items() >= kept.items()
+    assert options.score == "cosine"
+    if method == "SimpleX":
+        assert options.gamma == g
+        assert options.gamma == 1 or options.aggregation == pooled
+        assert options.item_bias is (data == "movielens-1m-m1")
+
+
+@pytest.mark.parametrize("row", VOTES, ids=lambda row: f"{row[0]} {row[1]}")
+def test_vote_presets(row: tuple[Any, ...]) -> None:
+    method, data, rate, decay, of_flips = row
+    options = made(method, data).options
+    assert (options.objective, options.learning_rate) == (method.lower(), rate)
+    assert options.regularization == decay
+    assert of_flips is None or options.flip_regularization == of_flips
+    assert (options.factors, options.batch_size, options.num_negatives) == (50, 5000, 4)
+    assert (options.epochs, options.learning_rate_decay) == (200, 0.99)
+
+
+def test_presets_of_coat() -> None:
+    rel_mf, ubpr = made("RelMF", "coat"), made("UBPR", "coat")
+    assert rel_mf.loss == RelMFLoss("squared", 0.0028)
+    assert ubpr.loss == UBPRLoss(0.008)
+    assert (rel_mf.options.factors, rel_mf.options.item_regularization) == (300, 1.4e-6)
+    assert (ubpr.options.factors, ubpr.options.user_regularization) == (300, 3.5e-5)
+    for model in (rel_mf, ubpr):
+        assert model.switches()["regularized"] == "tables"
+    assert isinstance(ubpr.sampler, partial)
+    assert ubpr.sampler.keywords == {"unseen": False}
+
+
+def test_an_unknown_preset_is_refused() -> None:
+    with pytest.raises(InvalidDataError, match="must be one of .*; got SimpleX on netflix"):
+        preset("SimpleX", "netflix")
