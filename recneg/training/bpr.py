@@ -30,6 +30,10 @@ class BPR(Trainer):
     found to matter is kept: plain SGD on sums, negatives that the user has not seen, decay of the
     touched rows only, and separate decay for users, positives and negatives.
 
+    A step a pair is nothing for a GPU. There, `MatrixFactorization` with ``BPRLoss("sum")``, `SGD`
+    and ``reduction="sum"`` takes the same steps summed up in batches, with ``batch_size=1`` one by
+    one.
+
     Parameters
     ----------
     factors : int, default 64

@@ -9,7 +9,7 @@ from recneg.keys import Key
 from recneg.losses import BPRLoss, NBPOLoss, RelMFLoss, SLAtKLoss, UBPRLoss
 from recneg.noise import missing_votes, start_tables, steady_rate
 from recneg.propensity import given, power_law
-from recneg.training import Thresholds
+from recneg.training import SGD, Thresholds
 from recneg.training.sides import SideValues
 from recneg.training.state import Epoch, TrainingState
 
@@ -220,3 +220,19 @@ def test_what_a_loss_cannot_have_is_refused() -> None:
     with pytest.raises(InvalidDataError, match="k must be at least 1; got 0"):
         Thresholds(k=0)
     assert BPR(4).options.factors == 4
+
+
+@pytest.mark.parametrize("engine", ["fused", "torch"])
+def test_bpr_is_a_factorization_in_batches_of_one(engine: str) -> None:
+    data = Interactions.from_arrays([0], [0], num_items=2)  # which leaves nothing to chance
+    bpr = BPR(4, item_bias=False, learning_rate=0.3, regularization=0.1, epochs=9, num_threads=1)
+    same = MatrixFactorization(
+        4, loss=BPRLoss("sum"), optimizer=SGD(0.3), regularization=0.1, reduction="sum",
+        batch_size=1, num_negatives=1, epochs=9, engine=engine, num_threads=1,
+    )  # fmt: skip
+    for model in (bpr, same):
+        model.fit(data, show_progress=False)
+    assert np.allclose(bpr.user_factors, same.user_factors, atol=1e-6)
+    assert np.allclose(bpr.item_factors, same.item_factors, atol=1e-6)
+    assert [e.loss for e in bpr.history] == pytest.approx([e.loss for e in same.history])
+    assert bpr.history[-1].loss < bpr.history[0].loss - 0.05
