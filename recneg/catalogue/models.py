@@ -184,7 +184,8 @@ def parse_model(
     entry, known = MODELS[name], model_options(name)
     options = dict(entry.defaults)
     if dataset is not None:
-        options = dict(_published(name, dataset))
+        objective = parse_options(text, known).get("objective") or (given or {}).get("objective")
+        options = dict(_published(name, dataset, objective))
     for option, value in (given or {}).items():
         if option not in _parameters(name):
             raise InvalidDataError(
@@ -224,10 +225,13 @@ def _parameters(name: str) -> dict[str, Parameter]:
     return dict(signature(MatrixFactorization).parameters) | own if passes_on(name) else own
 
 
-def _published(name: str, dataset: str) -> dict[str, Any]:
+def _published(name: str, dataset: str, objective: str | None) -> dict[str, Any]:
+    """Return the preset of a model, and of NBPO that of its objective."""
     methods = {
         "simplex": "SimpleX", "mf": "MF-CCL", "nbpo": "NBPO", "rel_mf": "RelMF", "ubpr": "UBPR"
     }  # fmt: skip
+    if name == "nbpo" and objective:
+        methods[name] = objective.upper()
     if name not in methods or (methods[name], dataset) not in PRESETS:
         there = ", ".join(
             f"{model} on {data}"

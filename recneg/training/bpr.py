@@ -31,8 +31,8 @@ class BPR(Trainer):
     touched rows only, and separate decay for users, positives and negatives.
 
     A step a pair is nothing for a GPU. There, `MatrixFactorization` with ``BPRLoss("sum")``, `SGD`
-    and ``reduction="sum"`` takes the same steps summed up in batches, with ``batch_size=1`` one by
-    one.
+    and ``reduction="sum"`` follows the same gradients, summed up in batches in which each row
+    decays once; with ``batch_size=1, num_negatives=1`` its steps are these, biases apart.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ class RelMF(MatrixFactorization):
         Loss of a pair; see `RelMFLoss`.
     clip : float or None, default 0.00914
         Smallest propensity, None for no bound; tuned for Yahoo! R3. For Coat the UBPR paper's code
-        has 0.0028.
+        has 0.0028. A `propensity` that is given is at least its own `clip` as well.
     **options
         Of `MatrixFactorization`; `propensity` among them.
     """
@@ -66,7 +66,7 @@ class UBPR(MatrixFactorization):
     beta : float or None, default 0.0023
         Floor of a pair's loss; 0.008 for Coat, None for no floor.
     clip : float, optional
-        Smallest propensity. Default: no bound.
+        Smallest propensity. Default: no bound. A `propensity` that is given has its own `clip`.
     **options
         Of `MatrixFactorization`; `propensity` among them.
     """

@@ -14,6 +14,7 @@ from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
 from recneg.training.descriptions import family
 from recneg.training.factor_model import FactorModel, as_interactions
+from recneg.training.laws import check_parts
 from recneg.training.state import Epoch
 from recneg.training.trainer import Trainer
 
@@ -118,6 +119,8 @@ class Ensemble(FactorModel):
             Of the first model; the others have their number before the suffix.
         """
         data = as_interactions(user_items)
+        for number, model in enumerate(self.models):
+            check_parts(model, what=f"ensemble.models[{number}]")
         for number, model in enumerate(self.models):
             path = None if checkpoint is None else _numbered(Path(checkpoint), number)
             model.fit(data, show_progress, callback, validation=validation, checkpoint=path)

@@ -93,7 +93,8 @@ class MatrixFactorization(Trainer):
     init_deviation : float, default 0.1
         Standard deviation of the initial factors, uniform around 0 if they are random.
     propensity : Exposure or callable, optional
-        For losses of inverse propensities. Default: `recneg.propensity.power_law`.
+        For losses of inverse propensities. Default: `recneg.propensity.power_law`, clipped as the
+        loss says. Any other has a `clip` of its own, 0.01 unless given, and the larger one holds.
     thresholds : Thresholds, optional
         For `SLAtKLoss`: how often its thresholds are estimated.
     epochs : int, default 100
@@ -277,7 +278,8 @@ def check_correctable(loss: Loss) -> None:
     if not loss.correctable:
         raise InvalidDataError(
             "log_q_correction is for losses of a sum of exponentials over a temperature, such as "
-            f"SampledSoftmaxLoss(0.1); got {loss}"
+            "SampledSoftmaxLoss(0.1), or one of your own that says `correctable = True`; "
+            f"got {loss}"
         )
 
 

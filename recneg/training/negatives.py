@@ -137,7 +137,7 @@ class NegativeSource:
     @property
     def unseen(self) -> bool | None:
         """Whether a user's own items are never drawn; None for a law of a batch or a model."""
-        return self.recipe.unseen if isinstance(self.recipe, Sampler) else None
+        return bool(self.recipe.unseen) if isinstance(self.recipe, Sampler) else None
 
     def follow(self, state: TrainingState, key: Key) -> None:
         """Make ready for the next epoch: rebuild a law that follows the model, if it is due."""

@@ -60,8 +60,8 @@ class SideValues:
     loss : Loss
     train : Interactions
     propensity : Exposure or callable, optional
-        For losses that need propensities. Default: `power_law`, clipped as the loss says and no
-        more; an `Exposure` of your own is at least its own `clip` as well.
+        For losses that need propensities. Default: `power_law`, clipped as the loss says. Any
+        other is at least its own `clip` as well.
     thresholds : Thresholds
         For losses that need thresholds.
     """

@@ -16,7 +16,7 @@ from recneg.files import atomic_path
 
 __all__ = ["FORMAT", "load_tensors", "save_tensors"]
 
-FORMAT = 1
+FORMAT = 2
 """Version of the file layout; a reader refuses any other."""
 
 

@@ -123,8 +123,7 @@ def batch_losses(
         others = others - batch.shift
     if batch.whose != PAIR:
         others = others[batch.owners]
-    weights = batch.weights if loss.weighted else None
-    losses = loss(own, others, mask=batch.mask, weights=weights, sides=batch.sides)
+    losses = loss(own, others, mask=batch.mask, weights=batch.weights, sides=batch.sides)
     with torch.no_grad():
         below = (others < own[:, None]) & batch.mask
         if batch.shift is None:  # the positive itself ties, whatever rounding says

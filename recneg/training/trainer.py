@@ -21,7 +21,7 @@ from recneg.splits import carve_validation
 from recneg.training.factor_model import FactorModel, as_interactions
 from recneg.training.fingerprint import fingerprint
 from recneg.training.fused import random_factors
-from recneg.training.laws import PARTS, check_parts, part_record, rebuilt_part
+from recneg.training.laws import DRAWN_BY, PARTS, check_parts, part_record, rebuilt_part
 from recneg.training.negatives import NegativeSource, SamplerLike
 from recneg.training.options import PairOptions
 from recneg.training.running import Checkpoint, Engine, run_epochs
@@ -58,6 +58,7 @@ class Trainer(FactorModel):
         self.sampler = sampler
         self.mining = mining
         self._unseen: bool | None = None
+        self._train: Interactions | None = None
         self.history: list[Epoch] = []
         self.resumed_epochs = 0
         self.run = {}
@@ -88,7 +89,7 @@ class Trainer(FactorModel):
 
     def description(self) -> dict[str, Any]:
         """Return the options, where negatives come from, and the switches."""
-        parts = {name: part_record(getattr(self, name, None)) for name in PARTS}
+        parts = {name: part_record(getattr(self, name, None), self._train) for name in PARTS}
         return super().description() | {"drawn": parts, "switches": self.switches()}
 
     @classmethod
@@ -204,7 +205,7 @@ class Trainer(FactorModel):
             show_progress=show_progress,
             callback=callback,
         )
-        self._seen, self._unseen = data, source.unseen
+        self._seen, self._train, self._unseen = data, train, source.unseen
         return self
 
     def negatives(self, user_items: Any) -> NDArray[np.int64]:
@@ -227,7 +228,7 @@ class Trainer(FactorModel):
             Row r holds those of interaction r; -1 for none.
         """
         self._require_fitted()
-        check_parts(self)
+        check_parts(self, DRAWN_BY)
         train, key = as_interactions(user_items), Key(self.options.seed)
         shape = (len(self._user_factors), len(self._item_factors))
         if (train.num_users, train.num_items) != shape:

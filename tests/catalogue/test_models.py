@@ -178,6 +178,8 @@ def test_presets() -> None:
     assert model.options.aggregation == "user_attention"
     assert parse_model("ubpr", dataset="coat")().options.factors == 300
     assert parse_model("nbpo", dataset="movielens-1m-m1")().options.learning_rate == 0.02
+    other = parse_model("nbpo:objective=nbpo-o", dataset="movielens-1m-m1")().options
+    assert (other.objective, other.learning_rate) == ("nbpo-o", 0.001)
 
 
 def test_losses_and_optimisers() -> None:
