@@ -199,7 +199,8 @@ def _score_groups(
     What `table` held is replaced by the sums of the score gradients.
     """
     n = negatives.shape[1]
-    looked = min(n, COMPARED)  # at an even stride, as mining may have sorted them
+    stride = max(1, (n + COMPARED - 1) // COMPARED)  # as mining may have sorted them
+    looked = (n + stride - 1) // stride
     scores, gradient = np.empty(n, np.float32), np.empty(n, np.float32)
     summed, kept = np.empty(n, np.float32), np.ones(n, np.float32)
     no_weights, no_sides = np.empty(0, np.float32), np.empty(0)
@@ -218,7 +219,7 @@ def _score_groups(
             hits = _mask_seen(g, users, seen_indptr, seen_items, first_slot, next_slot, kept, 0.0)
             compared = 0
             for place in range(looked):  # what is masked is above every positive
-                slot = place * n // looked
+                slot = place * stride
                 compared += kept[slot] != np.float32(0.0)
                 scores[place] = line[slot] if kept[slot] != np.float32(0.0) else np.float32(np.inf)
             summary = summarise(kind, parameters, line, kept if hits > 0 else no_weights, gradient)
@@ -324,8 +325,7 @@ def _score_groups(
                 for slot in range(n):
                     met += kept[slot] != np.float32(0.0)
             below, compared = 0, 0
-            for sample in range(looked):
-                slot = sample * n // looked
+            for slot in range(0, n, stride):
                 if not masked or kept[slot] != np.float32(0.0):
                     compared += 1
                     below += scores[slot] < positive
