@@ -25,10 +25,12 @@ def check_ids(values: ArrayLike, what: str, limit: int = ID_LIMIT) -> NDArray[np
     if array.dtype.kind == "O":
         array = _integers_from_objects(array, what, limit)
     if array.dtype.kind not in "iu" and array.size:
+        hint = ""
+        if what in ("user", "item"):
+            hint = f" (they are positions: Interactions.{what}_index finds those of labels)"
         raise InvalidIdError(
             f"{what} ids must be integers; got dtype {array.dtype}, "
-            f"first value {array.reshape(-1)[0]!r} (they are positions: Interactions.{what}_index "
-            "finds those of labels)"
+            f"first value {array.reshape(-1)[0]!r}{hint}"
         )
     if array.size and (array.min() < 0 or array.max() >= limit):
         flat = array.reshape(-1)

@@ -243,8 +243,8 @@ class Interactions:
         timestamps: ArrayLike | None = None,
         num_users: int | None = None,
         num_items: int | None = None,
-        user_ids: NDArray[Any] | None = None,
-        item_ids: NDArray[Any] | None = None,
+        user_ids: ArrayLike | None = None,
+        item_ids: ArrayLike | None = None,
     ) -> Interactions:
         """Build from one user index and one item index an interaction.
 
@@ -258,7 +258,7 @@ class Interactions:
             Dates become seconds since 1970, fractions are rounded down.
         num_users, num_items : int, optional
             Default: one more than the largest index.
-        user_ids, item_ids : numpy.ndarray, optional
+        user_ids, item_ids : array_like, optional
             Sorted raw ids, if indices are not the ids.
 
         Raises
@@ -287,8 +287,8 @@ class Interactions:
             num_items,
             w,
             t,
-            user_ids,
-            item_ids,
+            None if user_ids is None else np.array(user_ids),  # the caller's stay writable
+            None if item_ids is None else np.array(item_ids),
             num_duplicates=u.size - indices.size,
         )
 
@@ -334,6 +334,8 @@ class Interactions:
             raise InvalidDataError("a threshold needs a weight column; got weight=None")
         columns = columns_of(frame, user, item, weight, timestamp)
         if threshold is not None:
+            rows = len(columns["weight"])
+            check_values(columns["weight"], rows, "weights", np.float32)  # NaN is no low rating
             keep = columns["weight"] >= threshold
             columns = {name: values[keep] for name, values in columns.items()}
             if not keep.any():

@@ -95,6 +95,8 @@ def polars_of_pandas(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pl.Data
                 f"column {name!r} must be present; got columns {list(frame.columns)}"
             )
         values = frame[name].to_numpy(copy=True)
+        if values.dtype == "datetime64[s]":  # which Polars has not
+            values = values.astype("datetime64[ms]")
         if values.dtype.kind != "O":
             table[name] = pl.Series(name, values)
             continue
@@ -145,8 +147,12 @@ def read_interactions(
     weight: str | None = None,
     timestamp: str | None = None,
     ids: Literal["integer", "string"] = "integer",
+    weighed: bool = True,
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """Read a file of interactions; return the frame and the names of its columns by role."""
+    """Read a file of interactions; return the frame and the names of its columns by role.
+
+    No column is taken for weights unless `weighed`.
+    """
     import polars as pl
 
     if ids not in ("integer", "string"):
@@ -155,6 +161,8 @@ def read_interactions(
     frame, has_header = read_table(path)
     in_text = not path.name.lower().endswith(PARQUET)
     given = {"user": user, "item": item, "weight": weight, "timestamp": timestamp}
+    if not weighed:
+        del given["weight"]
     names = _roles(frame.columns, given, in_text, path)
     if not in_text:
         return frame, names

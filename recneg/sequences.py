@@ -435,7 +435,7 @@ class Sequences:
                 raise ValueError(f"lines have no columns; got {sequence or item or timestamp!r}")
             return cls(**read_lines(path, ids))
         frame, names = read_interactions(
-            path, user=sequence, item=item, timestamp=timestamp, ids=ids
+            path, user=sequence, item=item, timestamp=timestamp, ids=ids, weighed=False
         )
         return cls.from_polars(
             frame, sequence=names["user"], item=names["item"], timestamp=names["timestamp"]

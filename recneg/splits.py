@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recneg.errors import InvalidDataError
-from recneg.interactions import Interactions
+from recneg.interactions import Interactions, check_interactions
 from recneg.keys import Key, as_key, random_bits
 
 __all__ = [
@@ -100,8 +100,8 @@ def random_split(
     """Hold out a random share of each user's interactions.
 
     A user with m interactions gives ``floor(m * test + 1/2)`` to test and likewise to validation,
-    but keeps at least one in train. Which ones depends on (key, user, item) alone, not on the
-    order of the rows or the presence of others.
+    but keeps at least one in train. Which ones depends on (key, user, item) alone, two indices, and
+    not on the order of the rows.
 
     Parameters
     ----------
@@ -110,6 +110,7 @@ def random_split(
         Shares of each user's interactions, in ``[0, 1)``.
     key : int or Key
     """
+    check_interactions(data, "data")
     _check_fractions(test, validation)
     priority = random_bits(as_key(key), data.users(), data.indices)
     ranks = _rank_in_user(data, priority)
@@ -155,8 +156,12 @@ def leave_last_out(data: Interactions, *, test: int = 1, validation: int = 1) ->
     Users keep at least one interaction in train: those with fewer than ``test + validation + 1``
     give less. Equal timestamps are ordered by item id.
     """
+    check_interactions(data, "data")
     if test < 0 or validation < 0:
         raise ValueError(f"counts must not be negative; got test={test}, validation={validation}")
+    for name, count in (("test", test), ("validation", validation)):
+        if isinstance(count, bool) or not isinstance(count, int | np.integer):
+            raise ValueError(f"{name} must be an integer, of interactions; got {count!r}")
     timestamps = _require_timestamps(data, "leave-last-out")
     counts = data.user_counts()
     from_last = (counts - 1)[data.users()] - _rank_in_user(data, timestamps)
@@ -171,6 +176,7 @@ def time_split(data: Interactions, *, test: float = 0.2, validation: float = 0.1
     The two points in time are quantiles of the timestamps; interactions at a point itself go to
     the later part, so that nothing in train is newer than anything held out.
     """
+    check_interactions(data, "data")
     _check_fractions(test, validation)
     timestamps = _require_timestamps(data, "a split by time")
     ordered = np.sort(timestamps)
@@ -199,6 +205,8 @@ def given_split(
     validation : Interactions, optional
         Default: empty.
     """
+    check_interactions(train, "train")
+    check_interactions(test, "test")
     if validation is None:
         validation = train.select(np.zeros(len(train), np.bool_))
     for part in (validation, test):

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
 __all__ = ["parse_times"]
 
+OFFSET = r"(?:\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?) ?([+-])(\d\d):?(\d\d)?$"
+"""A time of day and how far its zone is ahead of UTC: the sign, hours and minutes."""
+
 NANOSECOND_RANGE = (-9_223_372_036, 9_223_372_035)
 """Seconds since 1970 whose nanoseconds fit int64: the years 1678 to 2261."""
 
@@ -16,8 +19,8 @@ NANOSECOND_RANGE = (-9_223_372_036, 9_223_372_035)
 def parse_times(text: pl.Series) -> pl.Series:
     """Read integers, decimal numbers and ISO dates, which may be mixed.
 
-    Of a date such as ``2014-04-07``, ``2014-04-07 10:51`` or ``2014-04-07T10:51:09.277Z`` what
-    follows the ninth decimal of the seconds is ignored, and so is a time zone.
+    Of a date such as ``2014-04-07``, ``2014-04-07 10:51`` or ``2014-04-07T10:51:09.277+02:00`` what
+    follows the ninth decimal of the seconds is ignored. It is UTC, unless an offset says otherwise.
 
     Parameters
     ----------
@@ -43,7 +46,11 @@ def parse_times(text: pl.Series) -> pl.Series:
     integers = text.cast(pl.Int64, strict=False)  # exact where a float is not
     if integers.null_count() == text.null_count():
         return integers
-    day = pl.col("text").str.slice(0, 19).str.replace("T", " ")
+    hours, minutes = (pl.col("text").str.extract(OFFSET, group).cast(pl.Int64) for group in (2, 3))
+    ahead = pl.col("text").str.extract(OFFSET, 1) == "+"
+    offset = (hours * 3600 + minutes.fill_null(0) * 60) * pl.when(ahead).then(1).otherwise(-1)
+    local = pl.col("text").str.replace(r"^(.{10}[ T]\d\d:\d\d) ?[+-]\d\d:?(?:\d\d)?$", "$1")
+    day = local.str.slice(0, 19).str.replace("T", " ")
     dates = pl.coalesce(
         (day + rest).str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us")
         for rest in ("", " 00:00:00", ":00")
@@ -53,7 +60,7 @@ def parse_times(text: pl.Series) -> pl.Series:
         number=pl.when(pl.col("integer").is_null()).then(
             pl.col("text").cast(pl.Float64, strict=False)
         ),
-        second=pl.when(pl.col("integer").is_null()).then(dates.dt.epoch("s")),
+        second=pl.when(pl.col("integer").is_null()).then(dates.dt.epoch("s") - offset.fill_null(0)),
     )
     table = table.with_columns(
         nanosecond=pl.when(pl.col("second").is_not_null()).then(

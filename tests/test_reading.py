@@ -4,12 +4,14 @@ import gzip
 import os
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from recneg.errors import InvalidDataError, InvalidIdError
 from recneg.interactions import Interactions
 from recneg.reading import NAMES
+from recneg.sequences import Sequences
 
 ROWS = [(3, 10, 4.5, 100), (3, 12, 1.0, 90), (7, 10, 5.0, 80)]
 BARE = "3{0}10{0}4.5{0}100\n3{0}12{0}1{0}90\n7{0}10{0}5{0}80\n"
@@ -244,3 +246,33 @@ def test_real_files(name: str, users: int, items: int, rows: int) -> None:
     assert data.timestamps is not None
     assert data.weights is not None
     assert 0.5 <= data.weights.min() < data.weights.max() == 5
+
+
+def test_a_rating_that_is_missing_is_no_low_one() -> None:
+    for missing in (float("nan"), None):
+        frame = pl.DataFrame({"user": [1, 2, 2], "item": [1, 2, 3], "w": [5.0, missing, 4.0]})
+        with pytest.raises(InvalidDataError, match="finite|missing"):
+            Interactions.from_polars(frame, weight="w", threshold=3)
+
+
+def test_dates_of_pandas_in_seconds() -> None:
+    pd = pytest.importorskip("pandas")
+    times = np.array(["2020-01-01", "2021-01-01"], "datetime64[s]")
+    frame = pd.DataFrame({"user": [1, 2], "item": [1, 2], "t": times})
+    found = Interactions.from_pandas(frame, timestamp="t").timestamps
+    assert found is not None
+    assert found.tolist() == times.astype(np.int64).tolist()
+
+
+def test_sequences_leave_other_columns_alone(tmp_path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("session,item,value,timestamp\n1,2,good,5\n1,3,,6\n")
+    assert len(Sequences.from_file(path).items) == 2
+
+
+def test_the_ids_of_a_caller_stay_writable() -> None:
+    ids = np.array([3, 5])
+    data = Interactions.from_arrays([0, 1], [0, 1], user_ids=ids, item_ids=[7, 9])
+    ids[0] = 1
+    assert data.user_ids is not None
+    assert data.user_ids.tolist() == [3, 5]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
@@ -238,3 +239,16 @@ def test_bad_options_are_errors(make, options: dict, message: str) -> None:
 def test_splits_by_time_need_timestamps(make) -> None:
     with pytest.raises(InvalidDataError, match="needs timestamps; the data have none"):
         make(square(2, 2))
+
+
+@pytest.mark.parametrize("count", [0.2, float("nan"), True])
+def test_leave_last_out_takes_numbers_of_interactions(count: float) -> None:
+    data = Interactions.from_arrays([0] * 5, range(5), timestamps=range(5))
+    with pytest.raises(ValueError, match="must be an integer, of interactions"):
+        leave_last_out(data, test=count)
+
+
+@pytest.mark.parametrize("split", [random_split, time_split, leave_last_out])
+def test_a_split_is_of_interactions(split) -> None:
+    with pytest.raises(InvalidDataError, match="data must be Interactions.*got csr_matrix"):
+        split(csr_matrix(np.eye(3)))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from recneg.catalogue import Recipe
 from recneg.diagnostics.negatives import NegativesSummary, summarise_negatives
+from recneg.errors import InvalidDataError
 from recneg.evaluation import Evaluation, evaluate
 from recneg.interactions import Interactions
 from recneg.retrieval.ranking import check_k
@@ -155,6 +156,12 @@ def compare_samplers(
         Called with the sampler's name and the `Epoch` after each epoch.
     """
     check_k(k)
+    for name in ("sampler", "mining"):
+        if name in (options or {}):
+            raise InvalidDataError(
+                f"options must not hold {name!r}: samplers say what is drawn, as a Recipe with "
+                f"mining; got {options}"
+            )
     validation = split.validation if len(split.validation) else None
     held_out = split.validation.union(split.test)
     outcomes = {}

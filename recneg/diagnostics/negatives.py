@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
 
 __all__ = ["NegativesSummary", "summarise_negatives"]
@@ -53,6 +54,12 @@ def summarise_negatives(
     held_out : Interactions
         Positives that the sampler knows nothing of.
     """
+    negatives = np.asarray(negatives)
+    if negatives.ndim != 2 or negatives.dtype.kind not in "iu" or len(negatives) != len(train):
+        raise InvalidDataError(
+            f"negatives must be integers with a row for each of the {len(train)} interactions of "
+            f"train; got shape {negatives.shape}, dtype {negatives.dtype}"
+        )
     rows, _ = np.nonzero(negatives >= 0)
     owners, items = train.users()[rows].astype(np.int64), negatives[negatives >= 0]
     hits = held_out.contains(owners, items)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recneg.interactions import Interactions
+from recneg.interactions import Interactions, check_interactions
 
 __all__ = ["MostPopular", "most_popular"]
 
@@ -23,7 +23,7 @@ class MostPopular:
     """
 
     def __init__(self, train: Interactions) -> None:
-        self._counts = train.item_counts().astype(np.float64)
+        self._counts = check_interactions(train, "train").item_counts().astype(np.float64)
 
     def __call__(self, users: NDArray[np.int64]) -> NDArray[Any]:
         """Return scores, float64 of shape (len(users), num_items), a read-only view."""

@@ -12,7 +12,7 @@ from recneg.evaluation.hits import mark_hits, recommendation_counts
 from recneg.evaluation.lists import list_maker
 from recneg.evaluation.metrics import CATALOGUE_METRICS, USER_METRICS
 from recneg.evaluation.result import Evaluation
-from recneg.interactions import Interactions
+from recneg.interactions import Interactions, check_interactions
 from recneg.retrieval.factors import CHUNK_BYTES
 from recneg.retrieval.ranking import check_k
 
@@ -72,6 +72,7 @@ def evaluate(
     """
     lengths = _lengths(k)
     names = _metric_names(metrics)
+    check_interactions(train, "train")
     _check_id_space(train, test, "test")
     if exclude is not None:
         _check_id_space(train, exclude, "exclude")
@@ -124,6 +125,7 @@ def _metric_names(metrics: Iterable[str] | None) -> list[str]:
 
 
 def _check_id_space(train: Interactions, other: Interactions, what: str) -> None:
+    check_interactions(other, what)
     shape, other_shape = (train.num_users, train.num_items), (other.num_users, other.num_items)
     if shape != other_shape:
         raise InvalidDataError(f"{what} must have the shape of train, {shape}; got {other_shape}")

@@ -43,6 +43,8 @@ def as_floats(values: Any, what: str) -> NDArray[Any]:
     """Return a matrix of float32 or float64 from an array or a torch tensor on any device."""
     if hasattr(values, "detach"):
         values = values.detach().cpu()
+        if values.is_floating_point() and values.itemsize < 4:  # NumPy has no bfloat16
+            values = values.float()
     array = np.asarray(values)
     if array.ndim != 2 or array.dtype.kind not in "fiub":
         raise InvalidDataError(

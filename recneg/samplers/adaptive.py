@@ -50,6 +50,7 @@ class Adaptive:
     every: int = 1
 
     def __post_init__(self) -> None:
+        _check_make(self.make, "Adaptive(Softmax)")
         _check_whole(self.every, "every")
 
     def __repr__(self) -> str:
@@ -84,6 +85,7 @@ class PerBatch:
     batches: int = 1
 
     def __post_init__(self) -> None:
+        _check_make(self.make, "PerBatch(InBatch)")
         _check_whole(self.batches, "batches")
 
     def __repr__(self) -> str:
@@ -97,6 +99,11 @@ def described(make: Callable[..., Any]) -> str:
         given += [f"{name}={value!r}" for name, value in make.keywords.items()]
         return f"{described(make.func)}({', '.join(given)})"
     return getattr(make, "__qualname__", type(make).__qualname__)
+
+
+def _check_make(make: Any, example: str) -> None:
+    if not callable(make):
+        raise InvalidDataError(f"make must be a class or a function, as in {example}; got {make!r}")
 
 
 def _check_whole(value: Any, name: str) -> None:

@@ -48,6 +48,7 @@ class Exposed(ListedSampler):
     shown: Interactions
 
     def __post_init__(self) -> None:
+        check_interactions(self.interactions, "interactions")
         check_interactions(self.shown, "shown")
         shape = (self.interactions.num_users, self.interactions.num_items)
         if (self.shown.num_users, self.shown.num_items) != shape:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recneg.errors import InvalidDataError
-from recneg.interactions import Interactions
+from recneg.interactions import Interactions, check_interactions
 from recneg.jit import inlined
 from recneg.samplers.arrays import numpy_and_back
 from recneg.samplers.base import Sampler
@@ -61,6 +61,7 @@ class FactorSampler(Sampler):
     unseen: bool = field(default=True, kw_only=True)
 
     def __post_init__(self) -> None:
+        check_interactions(self.interactions, "interactions")
         if self.num_items == 0:
             raise InvalidDataError("a sampler needs at least one item; got 0")
         users = frozen_factors(self.user_factors, "user", self.num_users)

@@ -107,12 +107,23 @@ class FrequencyEstimator:
             self.gap[table, hit] = np.where(known, old, newest)
             self.last_seen[table, hit] = self.step
 
-    def probability(self, items: ArrayLike) -> NDArray[np.float64]:
-        """Return the estimated probability that each item is in a batch, float64 in (0, 1]."""
+    def probability(self, items: ArrayLike, batch_size: int | None = None) -> NDArray[np.float64]:
+        """Return the estimated probability that each item is in a batch, float64 in (0, 1].
+
+        With a `batch_size` B, that it is drawn at one of B draws, ``1 - (1 - p) ** (1 / B)``. An
+        item that is in every batch has 1 either way.
+        """
+        if batch_size is not None and (
+            not isinstance(batch_size, (int, np.integer)) or batch_size < 1
+        ):
+            raise InvalidDataError(
+                f"batch_size must be an integer of at least 1; got {batch_size!r}"
+            )
         buckets = self._buckets(items)
         gaps = [gap[bucket] for gap, bucket in zip(self.gap, buckets, strict=True)]
         longest = np.max(gaps, axis=0)
-        return np.asarray(1 / np.where(np.isfinite(longest), longest, self.initial_gap))
+        found = np.asarray(1 / np.where(np.isfinite(longest), longest, self.initial_gap))
+        return found if batch_size is None else 1 - (1 - found) ** (1 / batch_size)
 
     def _buckets(self, items: ArrayLike) -> list[NDArray[np.int64]]:
         rows = check_ids(items, "item", ID_LIMIT)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recneg.errors import InvalidDataError, InvalidIdError
-from recneg.interactions import Interactions, check_ids
+from recneg.interactions import Interactions, check_ids, check_interactions
 from recneg.jit import kernel
 from recneg.keys import Key, below
 from recneg.samplers.arrays import numpy_and_back
@@ -50,7 +50,8 @@ class InBatch(Sampler):
         The positive items of the batch.
     frequency : numpy.ndarray of float, shape (num_items,), optional
         Probability of each item at a draw of the batch, for `shared`: counts of the training
-        interactions by their sum (the default), or what a `FrequencyEstimator` says.
+        interactions by their sum (the default), or what a `FrequencyEstimator` says for the size
+        of the batch. A common factor, as of frequencies of whole batches, cancels in a softmax.
 
     Examples
     --------
@@ -71,6 +72,7 @@ class InBatch(Sampler):
     _batch: _Batch = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        check_interactions(self.interactions, "interactions")
         positives = check_ids(numpy_and_back(self.positives)[0], "item", self.num_items)
         if positives.ndim != 1:
             raise InvalidDataError(f"positives must be a vector; got shape {positives.shape}")

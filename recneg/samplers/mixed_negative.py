@@ -19,6 +19,9 @@ from recneg.samplers.uniform import Uniform
 
 __all__ = ["MixedNegative"]
 
+MOST = 1.5
+"""The largest sum of frequencies of one draw that an estimate of them may have."""
+
 
 @dataclass(frozen=True, eq=False)
 class MixedNegative(Sampler):
@@ -44,7 +47,7 @@ class MixedNegative(Sampler):
     num_uniform : int, optional
         B'. Default: as many as there are positives.
     frequency : numpy.ndarray of float, shape (num_items,), optional
-        As in `InBatch`.
+        As in `InBatch`; here it must be of one draw, not of a whole batch.
     """
 
     unseen: ClassVar[bool] = True
@@ -65,6 +68,12 @@ class MixedNegative(Sampler):
         if uniform + batch.positives.size == 0:
             raise InvalidDataError("num_uniform must not be 0 where the batch is empty; got 0")
         parts = Mixture((batch, Uniform(self.interactions)), (batch.positives.size, uniform))
+        total = 0.0 if batch.frequency is None else float(np.sum(batch.frequency))
+        if total > MOST:
+            raise InvalidDataError(
+                "frequency must be of one draw, so that all items have about 1 together; got a sum "
+                f"of {total:.3g} (FrequencyEstimator.probability(items, batch_size) is)"
+            )
         object.__setattr__(self, "positives", batch.positives)
         object.__setattr__(self, "num_uniform", int(uniform))
         object.__setattr__(self, "frequency", batch.frequency)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -73,10 +74,11 @@ class Mixture(TimedSampler):
         object.__setattr__(self, "weights", w)
         object.__setattr__(self, "interactions", laws[0].interactions)
 
-    @property
+    @cached_property
     def unseen(self) -> bool:
-        """Whether none of the laws draws what the user has interacted with."""
-        return all(law.unseen for law in self.laws)
+        """Whether none of the laws draws what the user has interacted with, by one history."""
+        own = self.interactions
+        return all(law.unseen and _same_history(law.interactions, own) for law in self.laws)
 
     @property
     def depends_on_time(self) -> bool:
@@ -140,3 +142,9 @@ class Mixture(TimedSampler):
             total += share * np.exp(law._log_prob_at(users, items, times))
         with np.errstate(divide="ignore"):
             return np.log(total)
+
+
+def _same_history(one: Interactions, other: Interactions) -> bool:
+    return one is other or (
+        np.array_equal(one.indptr, other.indptr) and np.array_equal(one.indices, other.indices)
+    )

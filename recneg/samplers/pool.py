@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recneg.errors import InvalidDataError
-from recneg.interactions import Interactions, check_ids
+from recneg.interactions import Interactions, check_ids, check_interactions
 from recneg.samplers.listed import ItemLists, ListedSampler, item_lists
 
 __all__ = ["Pool"]
@@ -49,6 +49,7 @@ class Pool(ListedSampler):
     entries: NDArray[np.int32]
 
     def __post_init__(self) -> None:
+        check_interactions(self.interactions, "interactions")
         entries = np.asarray(self.entries)
         if entries.ndim != 2 or len(entries) != self.interactions.num_users:
             raise InvalidDataError(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recneg.errors import InvalidDataError
-from recneg.interactions import Interactions, check_ids
+from recneg.interactions import Interactions, check_ids, check_interactions
 from recneg.keys import Key
 from recneg.propensity import Exposure, power_law, relmf_weights, ubpr_weights
 from recneg.samplers.arrays import numpy_and_back
@@ -88,6 +88,7 @@ class Propensity(Sampler):
     unseen: bool = field(default=True, kw_only=True)
 
     def __post_init__(self) -> None:
+        check_interactions(self.interactions, "interactions")
         exposure = power_law(self.interactions) if self.exposure is None else self.exposure
         if not isinstance(exposure, Exposure):
             raise InvalidDataError(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recneg.errors import InvalidDataError
-from recneg.interactions import Interactions
+from recneg.interactions import Interactions, check_interactions
 from recneg.samplers.cells import Cells, CellSampler, build_cells
 
 __all__ = ["Stratified", "popularity_cohorts"]
@@ -59,6 +59,7 @@ class Stratified(CellSampler):
     unseen: bool = field(default=True, kw_only=True)
 
     def __post_init__(self) -> None:
+        check_interactions(self.interactions, "interactions")
         if self.num_items == 0:
             raise InvalidDataError("a sampler needs at least one item; got 0")
         groups = np.array(self.groups)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recneg.csr import sort_rows
 from recneg.errors import InvalidDataError
-from recneg.interactions import Interactions
+from recneg.interactions import Interactions, check_interactions
 from recneg.jit import kernel
 from recneg.keys import Key, below
 from recneg.parallel import map_blocks
@@ -49,7 +49,8 @@ class TimeAware(TimedSampler):
         Training interactions.
     item_times : int array, shape (num_items,), optional
         When each item appeared, on the clock of the timestamps. Default: its first interaction;
-        an item without one never appears.
+        an item without one never appears. `Interactions` keep the last time of a pair that occurs
+        again, so that data with repeats, as of plays, need the times of the items.
     at : int, optional
         The moment of draws without times. Default: after all.
 
@@ -69,6 +70,7 @@ class TimeAware(TimedSampler):
     _order: _Order = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        check_interactions(self.interactions, "interactions")
         data = self.interactions
         if self.item_times is None:
             if data.timestamps is None:

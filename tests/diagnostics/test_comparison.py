@@ -3,10 +3,15 @@
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
-from recneg.diagnostics import Comparison
+from recneg import Uniform
+from recneg.diagnostics import Comparison, compare_samplers, summarise_negatives
 from recneg.diagnostics.comparison import Outcome
+from recneg.errors import InvalidDataError
+from recneg.interactions import Interactions
+from recneg.splits import random_split
 from recneg.training import Epoch
 
 
@@ -39,3 +44,18 @@ def test_what_the_first_epoch_took_beyond_the_others_is_left_out(
 def test_curves_begin_after_the_start_up() -> None:
     curves = Comparison({"slow": outcome(5.0, 6.0, 7.0), "quick": outcome(1.0, 2.0, 3.0)}, 10)
     assert curves.curves()["seconds"].to_list() == [1.0, 2.0, 3.0] * 2
+
+
+def test_options_do_not_say_what_is_drawn() -> None:
+    data = Interactions.from_arrays([0, 0, 1, 1], [0, 1, 2, 3], num_items=9)
+    split = random_split(data, test=0.5, validation=0.0)
+    for name in ("sampler", "mining"):
+        with pytest.raises(InvalidDataError, match=f"options must not hold '{name}'"):
+            compare_samplers(split, {"u": Uniform}, options={name: Uniform})
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (9, 2), (4,)])
+def test_negatives_are_of_the_rows_of_train(shape: tuple[int, ...]) -> None:
+    data = Interactions.from_arrays([0, 0, 1, 1], [0, 1, 2, 3], num_items=9)
+    with pytest.raises(InvalidDataError, match="a row for each of the 4 interactions"):
+        summarise_negatives(np.zeros(shape, np.int64), data, data)

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+from scipy.sparse import csr_matrix
 
 from recneg.errors import InvalidDataError
 from recneg.evaluation import CATALOGUE_METRICS, USER_METRICS, evaluate, most_popular
@@ -229,3 +231,21 @@ def test_import_is_light():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_matrices_are_told_what_is_wanted() -> None:
+    data = Interactions.from_arrays([0, 1], [0, 1])
+    matrix = csr_matrix(np.eye(2))
+    for given in ((matrix, data), (data, matrix)):
+        with pytest.raises(InvalidDataError, match="must be Interactions .*got csr_matrix"):
+            evaluate(lambda users: np.zeros((len(users), 2)), *given)
+    with pytest.raises(InvalidDataError, match="train must be Interactions"):
+        most_popular(matrix)
+
+
+def test_half_precision_is_ranked() -> None:
+    train = Interactions.from_arrays([0], [0], num_items=3)
+    test = Interactions.from_arrays([0], [2], num_items=3)
+    for kind in (torch.bfloat16, torch.float16):
+        scores = torch.tensor([[0.0, 1.0, 2.0]], dtype=kind)
+        assert evaluate(lambda users: scores, train, test, k=1).mean("recall@1") == 1  # noqa: B023
