@@ -25,7 +25,8 @@ class PositionBias:
     Attributes
     ----------
     positions : numpy.ndarray of float64, shape (num_positions,)
-        Probability that a place is examined, divided by that of the most examined place.
+        Probability that a place is examined, divided by that of the most examined place; NaN for
+        a place in no list with a click, of which nothing is known.
     relevance : numpy.ndarray of float64, shape (num_items,)
         Scores of the items: relevance is proportional to their ``exp``.
     clip : float
@@ -39,8 +40,19 @@ class PositionBias:
         return f"PositionBias({np.array2string(self.positions, precision=3)})"
 
     def theta(self, positions: ArrayLike) -> NDArray[np.float64]:
-        """Return the propensity of showings at these places, at least `clip`."""
+        """Return the propensity of showings at these places, at least `clip`.
+
+        Raises
+        ------
+        InvalidDataError
+            For a place that was in no list with a click.
+        """
         places = check_ids(positions, "position", len(self.positions))
+        unknown = places[np.isnan(self.positions[places])]
+        if unknown.size:
+            raise InvalidDataError(
+                f"places must be in some list with a click; {int(unknown[0])} is in none"
+            )
         return np.maximum(self.positions[places], self.clip)
 
     def exposure(self, items: ArrayLike, positions: ArrayLike) -> Exposure:
@@ -125,9 +137,9 @@ def dual_learning(
     """
     data = _sorted(lists, items, positions, clicks, num_items)
     check_clip(clip)
-    if min(epochs, batch_size) < 1 or not learning_rate > 0:
+    if min(epochs, batch_size) < 1 or not 0 < learning_rate < np.inf:
         raise ValueError(
-            "epochs, batch_size and learning_rate must be positive; "
+            "epochs, batch_size and learning_rate must be positive and finite; "
             f"got {epochs}, {batch_size} and {learning_rate}"
         )
     relevance = _Scores(data.num_items, learning_rate)
@@ -145,7 +157,10 @@ def dual_learning(
             r = _softmax(relevance.values[items_], begins, sizes)
             relevance.step(items_, _gradient(clicked, o, r, begins, sizes, clip))
             examination.step(places, _gradient(clicked, r, o, begins, sizes, clip))
-    positions_ = np.exp(examination.values - examination.values.max())
+    clicked_on = np.repeat(np.add.reduceat(data.clicks, data.starts) > 0, data.sizes)
+    learned = np.isin(np.arange(examination.values.size), data.positions[clicked_on])
+    values = np.where(learned, examination.values, np.nan)
+    positions_ = np.exp(values - np.nanmax(values))
     return PositionBias(positions_, relevance.values, clip)
 
 

@@ -32,6 +32,8 @@ class Popularity(StaticSampler):
     interactions : Interactions
         Training interactions.
     exponent : float, default 0.75
+        Weights are whole numbers of 2**-62 of their sum, at least one: what a user has not seen
+        keeps its proportions as long as it is more than some 1e-15 of all.
     floor : float, default 0
         Items count as if they occurred this often at least.
     counts : array_like of float, shape (num_items,), optional
@@ -62,7 +64,11 @@ class Popularity(StaticSampler):
         counts = np.maximum(self._counts(), self.floor)
         weights = np.zeros_like(counts)
         drawn = (counts > 0) | (self.exponent == 0)
-        weights[drawn] = counts[drawn] ** self.exponent
+        with np.errstate(over="ignore", under="ignore"):
+            weights[drawn] = counts[drawn] ** self.exponent
+            if not np.isfinite(weights).all() or not weights[drawn].all():
+                extreme = np.max if self.exponent > 0 else np.min  # the heaviest weighs 1
+                weights[drawn] = (counts[drawn] / extreme(counts[drawn])) ** self.exponent
         return weighted_law(self.interactions, weights, self.unseen)
 
     def _counts(self) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

@@ -7,6 +7,7 @@ from scipy.sparse import csr_matrix
 from recneg import Interactions, Uniform
 from recneg.errors import InvalidDataError
 from recneg.noise import fit_flips
+from recneg.propensity import dual_learning
 from recneg.samplers import (
     Adaptive,
     Exposed,
@@ -17,6 +18,7 @@ from recneg.samplers import (
     Mixture,
     PerBatch,
     Pool,
+    Popularity,
     Propensity,
     Softmax,
     Stratified,
@@ -108,3 +110,31 @@ def test_a_law_of_nan_and_one_of_nothing_are_found_out() -> None:
     full = Interactions.from_arrays([0, 0], [0, 1])
     with pytest.raises(AssertionError, match="some user must have an item to draw"):
         check_sampler(Uniform, full, draws=1000)
+
+
+def test_exponents_may_be_extreme() -> None:
+    data = Interactions.from_arrays(
+        np.repeat(np.arange(2000), 2), np.tile([0, 1], 2000), num_items=3
+    )
+    for exponent in (100.0, -100.0):
+        law = Popularity(data, exponent, unseen=False)
+        assert np.exp(law.log_prob([0], [[0, 1, 2]])).tolist() == [[0.5, 0.5, 0.0]]
+    counts = np.array([1.0, 2.0, 4.0])
+    law = Popularity(data, 1000.0, counts=counts, unseen=False)
+    assert np.exp(law.log_prob([0], [[0, 1, 2]]))[0, 2] == pytest.approx(1)
+
+
+def test_a_place_without_a_click_has_no_propensity() -> None:
+    rng = np.random.default_rng(0)
+    lists, places = np.repeat(np.arange(600), 3), np.tile(np.arange(3), 600)
+    items = np.concatenate([rng.permutation(3) for _ in range(600)])
+    clicks = rng.random(1800) < np.array([0.8, 0.4, 0.2])[places]
+    plain = dual_learning(lists, items, places, clicks, epochs=20)
+    later = dual_learning(lists, items, places + 1, clicks, epochs=20)
+    assert np.isnan(later.positions[0])
+    assert np.allclose(later.positions[1:], plain.positions)
+    assert np.allclose(later.theta([1, 2, 3]), plain.theta([0, 1, 2]))
+    with pytest.raises(InvalidDataError, match="must be in some list with a click; 0 is in none"):
+        later.theta([1, 0])
+    with pytest.raises(ValueError, match="positive and finite"):
+        dual_learning(lists, items, places, clicks, learning_rate=np.inf)
