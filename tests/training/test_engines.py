@@ -273,6 +273,23 @@ def test_equals_a_plain_loop(loss: Loss, slopes: Any, options: dict, engine: str
     assert np.allclose([epoch.loss for epoch in model.history], curve, rtol=1e-5)
 
 
+def killed_and_resumed(
+    options: dict[str, Any], engines: tuple[str, str], path: Path
+) -> MatrixFactorization:
+    """Train to the third epoch with one engine, and on from the second with the other."""
+
+    def stop(epoch: Any) -> None:
+        if epoch.epoch == 3:
+            raise KeyboardInterrupt
+
+    first, second = (MatrixFactorization(**options, engine=engine) for engine in engines)
+    with pytest.raises(KeyboardInterrupt):
+        first.fit(DATA, False, stop, checkpoint=path)
+    second.fit(DATA, show_progress=False, checkpoint=path)
+    assert second.resumed_epochs == 2
+    return second
+
+
 @pytest.mark.parametrize("engines", [("fused", "torch"), ("torch", "fused")])
 @pytest.mark.parametrize("optimizer", [Adam(0.01), Adagrad(0.1, rowwise=True)])
 def test_a_checkpoint_goes_on_in_the_other_engine(
@@ -280,17 +297,7 @@ def test_a_checkpoint_goes_on_in_the_other_engine(
 ) -> None:
     options = SMALL | {"optimizer": optimizer, "item_bias": True, "epochs": 4, "evaluate_every": 2}
     whole = MatrixFactorization(**options).fit(DATA, show_progress=False)
-
-    def stop(epoch: Any) -> None:
-        if epoch.epoch == 3:
-            raise KeyboardInterrupt
-
-    path = tmp_path / "checkpoint"
-    first, second = (MatrixFactorization(**options, engine=engine) for engine in engines)
-    with pytest.raises(KeyboardInterrupt):
-        first.fit(DATA, False, stop, checkpoint=path)
-    second.fit(DATA, show_progress=False, checkpoint=path)
-    assert second.resumed_epochs == 2
+    second = killed_and_resumed(options, engines, tmp_path / "checkpoint")
     assert np.allclose(second.item_factors, whole.item_factors, atol=1e-4)
     fresh = MatrixFactorization(**(options | {"epochs": 2})).fit(DATA, show_progress=False)
     assert not np.allclose(second.item_factors, fresh.item_factors, atol=1e-3)
@@ -303,17 +310,8 @@ def test_thresholds_outlast_a_killed_run(engines: tuple[str, str], tmp_path: Pat
         "thresholds": Thresholds(3, 20, every=4),
     }  # fmt: skip
     whole = MatrixFactorization(**options).fit(DATA, show_progress=False)
-
-    def stop(epoch: Any) -> None:
-        if epoch.epoch == 3:  # the thresholds are those from before the first epoch
-            raise KeyboardInterrupt
-
-    path = tmp_path / "checkpoint"
-    first, second = (MatrixFactorization(**options, engine=engine) for engine in engines)
-    with pytest.raises(KeyboardInterrupt):
-        first.fit(DATA, False, stop, checkpoint=path)
-    second.fit(DATA, show_progress=False, checkpoint=path)
-    assert second.resumed_epochs == 2
+    # the thresholds that it goes on with are those from before the first epoch
+    second = killed_and_resumed(options, engines, tmp_path / "checkpoint")
     if engines[0] == "fused":
         assert np.array_equal(second.item_factors, whole.item_factors)
         assert np.array_equal(second.user_factors, whole.user_factors)
