@@ -107,8 +107,10 @@ def fit_flips(
         raise ValueError(f"objective must be one of {', '.join(OBJECTIVES)}; got {objective!r}")
     for name, count in (("factors", factors), ("batch_size", batch_size),
                         ("num_negatives", num_negatives)):  # fmt: skip
-        if not isinstance(count, int | np.integer) or count < 1:
-            raise ValueError(f"{name} must be an integer of at least 1; got {count}")
+        if count < 1:
+            raise ValueError(f"{name} must be at least 1; got {count}")
+        if not isinstance(count, int | np.integer):
+            raise ValueError(f"{name} must be an integer; got {count}")
     if learning_rate is not None and not 0 < learning_rate < np.inf:
         raise ValueError(f"learning_rate must be positive and finite; got {learning_rate}")
     for name, decay in (("regularization", regularization),
