@@ -139,9 +139,9 @@ def _laws(sampler: Sampler) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     users = np.arange(sampler.num_users)
     items = np.broadcast_to(np.arange(sampler.num_items), (users.size, sampler.num_items))
     log_q = np.asarray(sampler.log_prob(users, items), np.float64)
-    assert not (np.isnan(log_q) | (log_q > 1e-5)).any(), (
-        "log_prob must be a log-probability, -inf for what is never drawn; "
-        f"got {log_q[np.isnan(log_q) | (log_q > 1e-5)][0]}"
+    wrong = log_q[np.isnan(log_q) | (log_q > 1e-5)]
+    assert not wrong.size, (
+        f"log_prob must be a log-probability, -inf for what is never drawn; got {wrong[0]}"
     )
     able = np.isfinite(log_q).any(axis=1)
     assert able.any(), "some user must have an item to draw; none has"

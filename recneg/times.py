@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
 __all__ = ["parse_times"]
 
-OFFSET = r"(?:\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?) ?([+-])(\d\d):?(\d\d)?$"
-"""A time of day and how far its zone is ahead of UTC: the sign, hours and minutes."""
+OFFSET = r"(\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?) ?([+-])(\d\d):?(\d\d)?$"
+"""A time of day and how far its zone is ahead of UTC: the time, the sign, hours and minutes."""
 
 NANOSECOND_RANGE = (-9_223_372_036, 9_223_372_035)
 """Seconds since 1970 whose nanoseconds fit int64: the years 1678 to 2261."""
@@ -46,11 +46,10 @@ def parse_times(text: pl.Series) -> pl.Series:
     integers = text.cast(pl.Int64, strict=False)  # exact where a float is not
     if integers.null_count() == text.null_count():
         return integers
-    hours, minutes = (pl.col("text").str.extract(OFFSET, group).cast(pl.Int64) for group in (2, 3))
-    ahead = pl.col("text").str.extract(OFFSET, 1) == "+"
+    hours, minutes = (pl.col("text").str.extract(OFFSET, group).cast(pl.Int64) for group in (3, 4))
+    ahead = pl.col("text").str.extract(OFFSET, 2) == "+"
     offset = (hours * 3600 + minutes.fill_null(0) * 60) * pl.when(ahead).then(1).otherwise(-1)
-    local = pl.col("text").str.replace(r"^(.{10}[ T]\d\d:\d\d) ?[+-]\d\d:?(?:\d\d)?$", "$1")
-    day = local.str.slice(0, 19).str.replace("T", " ")
+    day = pl.col("text").str.replace(OFFSET, "$1").str.slice(0, 19).str.replace("T", " ")
     dates = pl.coalesce(
         (day + rest).str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us")
         for rest in ("", " 00:00:00", ":00")

@@ -183,8 +183,9 @@ def parse_model(
     name = name_of(text, MODELS, "model")
     entry, known = MODELS[name], model_options(name)
     options = dict(entry.defaults)
+    written = parse_options(text, known)
     if dataset is not None:
-        objective = parse_options(text, known).get("objective") or (given or {}).get("objective")
+        objective = written.get("objective") or (given or {}).get("objective")
         options = dict(_published(name, dataset, objective))
     for option, value in (given or {}).items():
         if option not in _parameters(name):
@@ -201,7 +202,7 @@ def parse_model(
                 f"a model that is given {option} must be one of {', '.join(able)}; got {name}"
             )
         options[option] = thing
-    options |= parse_options(text, known)
+    options |= written
 
     def make(**more: Any) -> Trainer | SequenceModel:
         taken = {key: value for key, value in more.items() if key in _parameters(name)}

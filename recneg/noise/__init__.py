@@ -1,7 +1,7 @@
 """Votes that were flipped: how likely a pair that is truly wanted was observed as missing."""
 
 from recneg.noise.coefficients import OBJECTIVES, Coefficients, coefficients
-from recneg.noise.fitting import Sums, Tables, fit_flips, missing_votes, start_tables, vote_epoch
+from recneg.noise.fitting import Sums, Tables, fit_flips, start_tables, vote_epoch
 from recneg.noise.flips import FlipModel
 from recneg.noise.rates import steady_rate
 
@@ -13,7 +13,6 @@ __all__ = [
     "Tables",
     "coefficients",
     "fit_flips",
-    "missing_votes",
     "start_tables",
     "steady_rate",
     "vote_epoch",

@@ -16,7 +16,7 @@ from recneg.noise.coefficients import BPO, OBJECTIVES, pair_coefficients
 from recneg.noise.flips import FlipModel
 from recneg.noise.rates import steady_rate
 
-__all__ = ["Sums", "Tables", "fit_flips", "missing_votes", "start_tables", "vote_epoch"]
+__all__ = ["Sums", "Tables", "fit_flips", "start_tables", "vote_epoch"]
 
 RATE_DECAY = 0.99
 
@@ -179,43 +179,6 @@ def vote_epoch(
             _move(rate, decay, table.reshape(-1), step.reshape(-1))
         tell(stop / len(interactions))
     return Sums(*(float(value) for value in total))
-
-
-def missing_votes(
-    interactions: Interactions, start: int, stop: int, num_negatives: int, draws: Key
-) -> NDArray[np.int32]:
-    """Return what `vote_epoch` draws for interactions ``[start, stop)``, (count, num_negatives).
-
-    -1 for a user who has voted for every item.
-    """
-    out = np.empty((stop - start, num_negatives), np.int32)
-    _fill_unseen(
-        start, interactions.users(), interactions.indptr, interactions.indices,
-        interactions.num_items, *draws.words, out,
-    )  # fmt: skip
-    return out
-
-
-@kernel
-def _fill_unseen(
-    start: int,
-    users: NDArray[np.int32],
-    indptr: NDArray[np.int64],
-    indices: NDArray[np.int32],
-    num_items: int,
-    k0: np.uint32,
-    k1: np.uint32,
-    out: NDArray[np.int32],
-) -> None:
-    for place in range(out.shape[0]):
-        user = users[start + place]
-        begin, end = indptr[user], indptr[user + 1]
-        for slot in range(out.shape[1]):
-            out[place, slot] = -1
-            if end - begin < num_items:
-                out[place, slot] = _draw_unseen(
-                    k0, k1, start + place, slot, num_items, begin, end, indices
-                )
 
 
 @kernel

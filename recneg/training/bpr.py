@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BPR"]
 
-FIXED = {"visit": "users", "redraw": "pair", "reduction": "sum", "regularized": "triples"}
-"""The switches that are options elsewhere: rows decay with each triple that they are in."""
-
 
 class BPR(Trainer):
     """Matrix factorization with the BPR loss (Rendle et al., UAI 2009).
@@ -92,6 +89,13 @@ class BPR(Trainer):
     """
 
     name: ClassVar[str] = "BPR"
+    fixed_switches: ClassVar[dict[str, str]] = {
+        "visit": "users",
+        "redraw": "pair",
+        "reduction": "sum",
+        "regularized": "triples",
+    }
+    """Rows decay with each triple that they are in."""
 
     def __init__(
         self,
@@ -142,9 +146,6 @@ class BPR(Trainer):
     def manifest(self) -> dict[str, Any]:
         """Return the options, as keyword arguments that JSON can hold."""
         return self.options.model_dump()
-
-    def _switch(self, name: str) -> str:
-        return FIXED[name]
 
     def _initial(self, train: Interactions, key: Key) -> Factors:
         o = self.options

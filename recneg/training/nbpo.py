@@ -36,9 +36,6 @@ __all__ = ["NBPO"]
 
 FLIPS = ("user_flips", "item_flips")
 
-FIXED = {"visit": "in order", "redraw": "pair", "reduction": "sum", "regularized": "tables"}
-"""The switches that are options elsewhere: a batch is the next votes as they are stored."""
-
 
 class NBPO(Trainer):
     """Matrix factorization with noisy-label-robust optimisation (Yu and Qin, SIGIR 2020).
@@ -89,6 +86,13 @@ class NBPO(Trainer):
     """
 
     name: ClassVar[str] = "NBPO"
+    fixed_switches: ClassVar[dict[str, str]] = {
+        "visit": "in order",
+        "redraw": "pair",
+        "reduction": "sum",
+        "regularized": "tables",
+    }
+    """A batch is the next votes as they are stored."""
 
     def __init__(
         self,
@@ -136,9 +140,6 @@ class NBPO(Trainer):
     def manifest(self) -> dict[str, Any]:
         """Return the options, as keyword arguments that JSON can hold."""
         return self.options.model_dump()
-
-    def _switch(self, name: str) -> str:
-        return FIXED[name]
 
     @property
     def flips(self) -> FlipModel:

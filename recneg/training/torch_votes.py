@@ -11,7 +11,8 @@ from torch.nn.functional import logsigmoid, softplus
 from recneg.interactions import Interactions
 from recneg.keys import Key
 from recneg.losses import NBPOLoss, Sides
-from recneg.noise import Sums, Tables, missing_votes
+from recneg.noise import Sums, Tables
+from recneg.samplers import Uniform
 from recneg.training.torch_threads import torch_threads
 
 __all__ = ["torch_vote_epoch"]
@@ -33,17 +34,18 @@ def torch_vote_epoch(
     threads: int,
 ) -> Sums:
     """Visit every vote once; the tables are changed in place, by way of the device."""
-    loss = NBPOLoss(objective)
-    users, items = interactions.users(), interactions.indices
+    loss, law = NBPOLoss(objective), Uniform(interactions)  # whose draws are the fused epoch's
+    users, items = interactions.users().astype(np.int64), interactions.indices.astype(np.int64)
     total = torch.zeros(4, dtype=torch.float64)
     with torch_threads(threads):
         moved = [torch.from_numpy(table).to(device, copy=True) for table in tables]
         for start in range(0, len(interactions), batch_size):
             stop = min(start + batch_size, len(interactions))
-            drawn = missing_votes(interactions, start, stop, num_negatives, draws)
+            owners, rows = users[start:stop], np.arange(start, stop)
+            drawn = law.sample(owners, num_negatives, key=draws, rows=rows, exhausted="mask")
             whose, voted, missing = (
-                torch.from_numpy(part.astype(np.int64)).to(device)
-                for part in (users[start:stop], items[start:stop], drawn)
+                torch.from_numpy(part).to(device)
+                for part in (owners, items[start:stop], drawn.items)
             )
             total += _step(
                 loss, moved, whose, voted, missing, rate, regularization, flip_regularization

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from inspect import signature
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,9 @@ class Trainer(FactorModel):
         Epochs that the last `fit` found in its checkpoint.
     """
 
+    fixed_switches: ClassVar[dict[str, str]] = {}
+    """Those of `switches` that are no options of the class."""
+
     options: PairOptions
     sampler: SamplerLike
     mining: Miner | None
@@ -82,10 +85,10 @@ class Trainer(FactorModel):
             a law that changes; ``visit``, ``redraw``, ``reduction``, ``regularized``. They are
             saved with the model.
         """
-        return {"unseen": self._unseen} | {name: self._switch(name) for name in SWITCHES}
-
-    def _switch(self, name: str) -> str:
-        return str(getattr(self.options, name))
+        chosen = {
+            name: self.fixed_switches.get(name) or getattr(self.options, name) for name in SWITCHES
+        }
+        return {"unseen": self._unseen} | chosen
 
     def description(self) -> dict[str, Any]:
         """Return the options, where negatives come from, and the switches."""

@@ -107,9 +107,8 @@ class TRON(SequenceModel):
         Candidates that do not count: an event's target, all items of its session, or none.
     log_q_correction : bool, default False
         Subtract the logarithm of how often an item is expected among the candidates, times the
-        temperature; for softmax losses. With top-k
-        that comes first: the highest corrected scores are kept, which are the largest terms of the
-        corrected softmax.
+        temperature; for softmax losses. With top-k that comes first: the highest corrected scores
+        are kept, which are the largest terms of the corrected softmax.
     sampler : Sampler, or callable from Interactions to one, default Uniform of all items
         Over sequences as users. Not asked where all items are candidates.
     epochs : int, default 10

@@ -7,8 +7,9 @@ from recneg import BPR, NBPO, UBPR, Interactions, MatrixFactorization, RelMF
 from recneg.errors import InvalidDataError
 from recneg.keys import Key
 from recneg.losses import BPRLoss, NBPOLoss, RelMFLoss, SLAtKLoss, UBPRLoss
-from recneg.noise import missing_votes, start_tables, steady_rate
+from recneg.noise import start_tables, steady_rate
 from recneg.propensity import given, power_law
+from recneg.samplers import Uniform
 from recneg.training import SGD, Thresholds
 from recneg.training.sides import SideValues
 from recneg.training.state import Epoch, TrainingState
@@ -71,9 +72,15 @@ def test_nbpo_is_the_same_in_torch(objective: str) -> None:
 
 def test_missing_votes_are_never_votes() -> None:
     data = some_interactions()
-    drawn = missing_votes(data, 3, len(data), 4, Key(1))
-    assert not data.contains(data.users()[3:, None].astype(np.int64), drawn).any()
-    again = missing_votes(data, 5, 9, 2, Key(1))
+    owners = data.users().astype(np.int64)
+
+    def missing_votes(start: int, stop: int, num_negatives: int) -> np.ndarray:
+        rows = np.arange(start, stop)
+        return Uniform(data).sample(owners[rows], num_negatives, key=Key(1), rows=rows).items
+
+    drawn = missing_votes(3, len(data), 4)
+    assert not data.contains(owners[3:, None], drawn).any()
+    again = missing_votes(5, 9, 2)
     assert np.array_equal(again, drawn[2:6, :2])
 
 
