@@ -11,9 +11,9 @@ from recneg.jit import kernel
 from recneg.ragged import first_inside
 
 __all__ = [
-    "check_count",
     "check_csr",
     "check_rows",
+    "check_size",
     "check_values",
     "check_vocabulary",
     "contains_pairs",
@@ -78,8 +78,8 @@ def check_rows(
         raise InvalidDataError(
             f"indptr must run from 0 to the number of {entry}s, {items.size}; got the ends {ends}"
         )
-    check_count(num_items, "num_items")
-    check_count(indptr.size - 1, f"num_{row}s")
+    check_size(num_items, "num_items")
+    check_size(indptr.size - 1, f"num_{row}s")
     falls = indptr[1:] < indptr[:-1]
     if falls.any():
         place = int(np.argmax(falls))
@@ -105,7 +105,7 @@ def check_vocabulary(ids: NDArray[Any] | None, count: int, name: str) -> None:
         )
 
 
-def check_count(value: int | None, name: str) -> None:
+def check_size(value: int | None, name: str) -> None:
     """Raise `InvalidDataError` unless `value` is None or a possible number of users or items."""
     if value is None:
         return

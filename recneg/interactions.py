@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recneg.csr import (
-    check_count,
     check_csr,
+    check_size,
     check_values,
     check_vocabulary,
     contains_pairs,
@@ -19,6 +19,7 @@ from recneg.csr import (
     union_rows,
 )
 from recneg.errors import InvalidDataError
+from recneg.frozen import Frozen
 from recneg.ids import ID_LIMIT, check_ids, look_up
 from recneg.parallel import map_blocks
 from recneg.ragged import flat_positions
@@ -32,7 +33,7 @@ __all__ = ["ID_LIMIT", "Interactions", "check_ids", "check_interactions"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Interactions:
+class Interactions(Frozen):
     """Implicit feedback as a CSR matrix of sorted, unique items per user.
 
     Build one with `from_arrays`, `from_polars`, `from_pandas`, `from_scipy` or `from_file`.
@@ -80,13 +81,7 @@ class Interactions:
                 )
         check_vocabulary(self.user_ids, self.num_users, "user_ids")
         check_vocabulary(self.item_ids, self.num_items, "item_ids")
-        for array in vars(self).values():
-            if isinstance(array, np.ndarray):
-                array.setflags(write=False)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # through the constructor: NumPy does not pickle that an array is read-only
-        return type(self), tuple(vars(self).values())
+        super().__post_init__()
 
     # -- sizes ---------------------------------------------------------------------------------
 
@@ -268,8 +263,8 @@ class Interactions:
         InvalidDataError
             For lengths that differ, NaN or infinite weights, or counts beyond int32.
         """
-        check_count(num_users, "num_users")
-        check_count(num_items, "num_items")
+        check_size(num_users, "num_users")
+        check_size(num_items, "num_items")
         u = check_ids(users, "user", ID_LIMIT if num_users is None else num_users)
         i = check_ids(items, "item", ID_LIMIT if num_items is None else num_items)
         if u.ndim != 1 or u.shape != i.shape:

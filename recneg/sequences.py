@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recneg.csr import check_count, check_rows, check_values, check_vocabulary
+from recneg.checks import check_count
+from recneg.csr import check_rows, check_size, check_values, check_vocabulary
 from recneg.errors import InvalidDataError
 from recneg.event_order import check_times, order_of
+from recneg.frozen import Frozen
 from recneg.ids import ID_LIMIT, check_ids, look_up
 from recneg.interactions import Interactions
 from recneg.ragged import flat_positions
@@ -24,7 +26,7 @@ __all__ = ["Sequences", "check_sequences"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Sequences:
+class Sequences(Frozen):
     """Ordered events of each session or user; an item may occur several times in one.
 
     Build one with `from_arrays`, `from_polars`, `from_pandas`, `from_file` or `from_interactions`.
@@ -65,13 +67,7 @@ class Sequences:
             check_times(self.indptr, self.timestamps)
         check_vocabulary(self.sequence_ids, self.num_sequences, "sequence_ids")
         check_vocabulary(self.item_ids, self.num_items, "item_ids")
-        for array in vars(self).values():
-            if isinstance(array, np.ndarray):
-                array.setflags(write=False)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # through the constructor: NumPy does not pickle that an array is read-only
-        return type(self), tuple(vars(self).values())
+        super().__post_init__()
 
     # -- sizes ---------------------------------------------------------------------------------
 
@@ -178,12 +174,12 @@ class Sequences:
 
     def latest(self, length: int) -> Sequences:
         """Return the last `length` events of each sequence, or all where there are fewer."""
-        counts = np.minimum(self.lengths(), _check_number(length, "length"))
+        counts = np.minimum(self.lengths(), check_count(length, "length", 0))
         return self._cut(self.indptr[1:] - counts, counts, self.sequence_ids)
 
     def without_last(self, n: int = 1) -> Sequences:
         """Return all but the last `n` events of each sequence, which may become empty."""
-        counts = np.maximum(self.lengths() - _check_number(n, "n"), 0)
+        counts = np.maximum(self.lengths() - check_count(n, "n", 0), 0)
         return self._cut(self.indptr[:-1], counts, self.sequence_ids)
 
     def windows(self, length: int) -> Sequences:
@@ -204,8 +200,7 @@ class Sequences:
         >>> [window.tolist() for window in map(data.windows(3).items_of, range(4))]
         [[1, 2], [2, 3, 4], [4, 5, 6], [7]]
         """
-        if _check_number(length, "length") < 2:
-            raise InvalidDataError(f"length must be at least 2; got {length}")
+        check_count(length, "length", 2)
         step = length - 1
         numbers = 1 + np.maximum(-(-(self.lengths() - length) // step), 0)
         owners = np.repeat(np.arange(self.num_sequences), numbers)
@@ -316,8 +311,8 @@ class Sequences:
         InvalidDataError
             For lengths that differ, missing or infinite timestamps, or counts beyond int32.
         """
-        check_count(num_sequences, "num_sequences")
-        check_count(num_items, "num_items")
+        check_size(num_sequences, "num_sequences")
+        check_size(num_items, "num_items")
         s = check_ids(sequences, "sequence", ID_LIMIT if num_sequences is None else num_sequences)
         i = check_ids(items, "item", ID_LIMIT if num_items is None else num_items)
         if s.ndim != 1 or s.shape != i.shape:
@@ -478,9 +473,3 @@ def _check_mask(keep: NDArray[Any], size: int) -> None:
         raise InvalidDataError(
             f"keep must be bool of shape ({size},); got {keep.dtype} of {keep.shape}"
         )
-
-
-def _check_number(value: int, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
-        raise ValueError(f"{name} must be an integer of at least 0; got {value!r}")
-    return int(value)

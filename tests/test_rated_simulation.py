@@ -170,9 +170,9 @@ def test_interface(world: SemiSynthetic) -> None:
         ({"exponent": np.nan}, "exponent must be .* got nan"),
         ({"epsilon": np.inf}, "epsilon must be finite; got inf"),
         ({"learning_rate": 0.0}, "learning_rate must be positive and finite; got 0.0"),
-        ({"factors": 0}, "factors must be at least 1; got 0"),
-        ({"steps": 0}, "steps must be at least 1; got 0"),
-        ({"batch_size": -3}, "batch_size must be at least 1; got -3"),
+        ({"factors": 0}, "factors must be an integer of at least 1; got 0"),
+        ({"steps": 0}, "steps must be an integer of at least 1; got 0"),
+        ({"batch_size": -3}, "batch_size must be an integer of at least 1; got -3"),
         ({"key": -1}, "seed must lie in"),
     ],
 )

@@ -363,7 +363,7 @@ def test_numbers_and_masks_are_checked():
     for call in (data.latest, data.without_last):
         with pytest.raises(ValueError, match="must be an integer of at least 0; got -1"):
             call(-1)
-    with pytest.raises(InvalidDataError, match="length must be at least 2; got 1"):
+    with pytest.raises(InvalidDataError, match="length must be an integer of at least 2; got 1"):
         data.windows(1)
     with pytest.raises(InvalidDataError, match=r"keep must be bool of shape \(1,\)"):
         data.select(np.array([1]))

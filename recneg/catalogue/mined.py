@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from recneg.catalogue.recipe import Material, Recipe
+from recneg.checks import check_count
 from recneg.errors import InvalidDataError
 from recneg.mining import (
     Miner,
@@ -83,8 +84,7 @@ def guided_of(
     material: Material, *, candidates: int = 4, margin: float = 0.0, epochs: int = 30
 ) -> Recipe:
     """Draw candidates that a guide, trained beforehand, does not put above the positive."""
-    if epochs < 1:
-        raise InvalidDataError(f"epochs of the guide must be at least 1; got {epochs}")
+    check_count(epochs, "epochs of the guide")
     guide = BPR(32, epochs=epochs, num_threads=1).fit(material.train, show_progress=False)
     miner = Miner(guided, candidates, guide=guide, margin=margin)
     return Recipe(Uniform(material.train), miner)

@@ -18,6 +18,7 @@ from recneg.catalogue import (
 )
 from recneg.catalogue.models import model_options
 from recneg.catalogue.parsing import name_of, parse_options
+from recneg.checks import check_count
 from recneg.cli.factor_job import FactorJob
 from recneg.cli.job import Job
 from recneg.cli.options import DataOptions, ModelOptions
@@ -129,8 +130,7 @@ def evaluate_model(path: Path, k: list[int], out: Path | None) -> None:
 
 def recommend_items(path: Path, who: str, n: int) -> None:
     """Print the best items for a user, or after a sequence of the test part."""
-    if n < 1:
-        raise InvalidDataError(f"n must be at least 1; got {n}")
+    check_count(n, "n")
     model, job = _load(path)
     found = job.recommend(model, who, n)
     titles = job.titles

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recneg.catalogue import Material, parse_recipe
+from recneg.checks import check_count
 from recneg.cli.data import load_data
 from recneg.cli.options import SourceOptions
 from recneg.cli.outputs import check_table_file
 from recneg.cli.tables import counted, stdout
 from recneg.csr import check_values
-from recneg.errors import InvalidDataError
 from recneg.files import atomic_path
 from recneg.interactions import Interactions
 from recneg.reading import read_interactions
@@ -32,8 +32,7 @@ def run(
     """Draw for every row and write Parquet: row, user, item, log_q."""
     import polars as pl
 
-    if num_negatives < 1:
-        raise InvalidDataError(f"num_negatives must be at least 1; got {num_negatives}")
+    check_count(num_negatives, "num_negatives")
     check_table_file(out)
     make = parse_recipe(sampler)
     loaded = load_data(data)

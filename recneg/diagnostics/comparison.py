@@ -9,12 +9,14 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from recneg.catalogue import Recipe
+from recneg.checks import check_count
 from recneg.diagnostics.negatives import NegativesSummary, summarise_negatives
 from recneg.errors import InvalidDataError
 from recneg.evaluation import Evaluation, evaluate
 from recneg.interactions import Interactions
-from recneg.retrieval.ranking import check_k
 from recneg.samplers import Adaptive, PerBatch, Sampler
 from recneg.splits import Split
 from recneg.training import BPR, Epoch, SamplerLike
@@ -139,14 +141,16 @@ def compare_samplers(
 ) -> Comparison:
     """Train one model once per sampler on the same split and evaluate each on test once.
 
-    The samplers see the training part alone. Validation data choose the epoch (if ``options`` set
-    `patience`) and are masked, as train is, when test is ranked.
+    The samplers see the training part alone: one made of other data is refused. Validation data
+    choose the epoch (if ``options`` set `patience`) and are masked, as train is, when test is
+    ranked.
 
     Parameters
     ----------
     split : Split
     samplers : mapping of str to Sampler, Adaptive, PerBatch, Recipe or callable
-        Names to what draws the negatives; a callable makes it from the training interactions.
+        Names to what draws the negatives; a callable makes it from the training interactions. A
+        sampler that is ready must have been made of those, of nothing else.
     k : int
     trainer : callable
         The class to train, or anything that makes one from `sampler`, `mining` and the options.
@@ -155,7 +159,7 @@ def compare_samplers(
     on_epoch : callable, optional
         Called with the sampler's name and the `Epoch` after each epoch.
     """
-    check_k(k)
+    check_count(k, "k")
     for name in ("sampler", "mining"):
         if name in (options or {}):
             raise InvalidDataError(
@@ -166,7 +170,7 @@ def compare_samplers(
     held_out = split.validation.union(split.test)
     outcomes = {}
     for name, choice in samplers.items():
-        recipe = _recipe(choice, split.train)
+        recipe = _recipe(name, choice, split.train)
         model = trainer(**{**(options or {}), **recipe._asdict()})
         report = None if on_epoch is None else partial(on_epoch, name)
         model.fit(split.train, False, report, validation=validation)
@@ -176,7 +180,17 @@ def compare_samplers(
     return Comparison(outcomes, k)
 
 
-def _recipe(choice: Choice, train: Interactions) -> Recipe:
+def _recipe(name: str, choice: Choice, train: Interactions) -> Recipe:
     if not isinstance(choice, (Recipe, Sampler, Adaptive, PerBatch)):
         choice = choice(train)
-    return choice if isinstance(choice, Recipe) else Recipe(choice)
+    recipe = choice if isinstance(choice, Recipe) else Recipe(choice)
+    law = recipe.sampler
+    if isinstance(law, Sampler) and not _same_pairs(law.interactions, train):
+        raise InvalidDataError(
+            f"samplers must be made of the split's train, {train!r}; got {name!r}: {law!r}"
+        )
+    return recipe
+
+
+def _same_pairs(one: Interactions, other: Interactions) -> bool:
+    return np.array_equal(one.indptr, other.indptr) and np.array_equal(one.indices, other.indices)

@@ -60,6 +60,16 @@ def summarise_negatives(
             f"negatives must be integers with a row for each of the {len(train)} interactions of "
             f"train; got shape {negatives.shape}, dtype {negatives.dtype}"
         )
+    if negatives.size and not -1 <= negatives.min() <= negatives.max() < train.num_items:
+        raise InvalidDataError(
+            f"negatives must be items in [0, {train.num_items}), or -1 for none; "
+            f"got {negatives.min()} to {negatives.max()}"
+        )
+    sizes = (train.num_users, train.num_items)
+    if (held_out.num_users, held_out.num_items) != sizes:
+        raise InvalidDataError(
+            f"held_out must have the users and items of train, {sizes}; got {held_out!r}"
+        )
     rows, _ = np.nonzero(negatives >= 0)
     owners, items = train.users()[rows].astype(np.int64), negatives[negatives >= 0]
     hits = held_out.contains(owners, items)

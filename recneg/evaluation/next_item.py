@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recneg.checks import check_count
 from recneg.errors import InvalidDataError
 from recneg.evaluation.next_item_result import RANK_METRICS, NextItemEvaluation
 from recneg.evaluation.target_ranks import Histories, factor_scores, target_ranks
 from recneg.interactions import Interactions
 from recneg.retrieval.factors import CHUNK_BYTES, check_factors
-from recneg.retrieval.ranking import as_floats, check_k
+from recneg.retrieval.ranking import as_floats
 from recneg.sequence_splits import Targets
 from recneg.sequences import Sequences, check_sequences
 
@@ -86,7 +87,7 @@ def evaluate_next_item(
     lengths = [k] if isinstance(k, int | np.integer) else list(k)
     if not lengths:
         raise ValueError("k must hold at least one length; got none")
-    lengths = sorted({check_k(length) for length in lengths})
+    lengths = sorted({check_count(length, "k") for length in lengths})
     names = list(metrics)
     if not names:
         raise ValueError(f"metrics must hold at least one of {list(RANK_METRICS)}; got none")

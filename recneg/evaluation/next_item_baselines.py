@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recneg.checks import check_count
 from recneg.sequences import Sequences, check_sequences
 
 __all__ = ["MostPopularNext", "Transitions", "most_popular_next", "transitions"]
@@ -50,8 +51,7 @@ class Transitions:
     def __init__(self, train: Sequences, *, window: int = 1, both_ways: bool = False) -> None:
         from scipy.sparse import coo_matrix
 
-        if isinstance(window, bool) or not isinstance(window, int) or window < 1:
-            raise ValueError(f"window must be an integer of at least 1; got {window!r}")
+        check_count(window, "window")
         owners = train.owners()
         shape = (train.num_items, train.num_items)
         total: Any = coo_matrix(shape, dtype=np.float64).tocsr()

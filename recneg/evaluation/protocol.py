@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from recneg.checks import check_count
 from recneg.errors import InvalidDataError
 from recneg.evaluation.hits import mark_hits, recommendation_counts
 from recneg.evaluation.lists import list_maker
@@ -14,7 +15,6 @@ from recneg.evaluation.metrics import CATALOGUE_METRICS, USER_METRICS
 from recneg.evaluation.result import Evaluation
 from recneg.interactions import Interactions, check_interactions
 from recneg.retrieval.factors import CHUNK_BYTES
-from recneg.retrieval.ranking import check_k
 
 __all__ = ["evaluate"]
 
@@ -112,7 +112,7 @@ def _lengths(k: int | Sequence[int]) -> list[int]:
     lengths = [k] if isinstance(k, int | np.integer) else list(k)
     if not lengths:
         raise ValueError("k must hold at least one length; got none")
-    return sorted({check_k(length) for length in lengths})
+    return sorted({check_count(length, "k") for length in lengths})
 
 
 def _metric_names(metrics: Iterable[str] | None) -> list[str]:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recneg.checks import check_count
 from recneg.errors import InvalidDataError
 from recneg.evaluation.graded import UNIFORM_METRICS, Lists
 from recneg.evaluation.pairs import pair_scores
 from recneg.evaluation.result import Evaluation
 from recneg.interactions import Interactions
-from recneg.retrieval.ranking import check_k
 
 __all__ = ["evaluate_uniform", "rare_items"]
 
@@ -85,7 +85,7 @@ def evaluate_uniform(
       recall@2  1.0000 [nan, nan]
       map@2     1.0000 [nan, nan]
     """
-    lengths = sorted({check_k(length) for length in np.atleast_1d(np.asarray(k)).tolist()})
+    lengths = sorted({check_count(length, "k") for length in np.atleast_1d(np.asarray(k)).tolist()})
     if not lengths:
         raise ValueError("k must hold at least one length; got none")
     gains = _check_relevance(relevance, len(test))

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from recneg.checks import check_number
 from recneg.jit import kernel
 from recneg.losses import kinds
 from recneg.losses.base import Loss
 from recneg.losses.checks import check_between
 from recneg.losses.rows import Rows, log_sigmoid
 from recneg.losses.scalars import count_kept, sigmoid, softplus, weight_at
-from recneg.mining.candidates import check_number
 
 if TYPE_CHECKING:
     import torch
@@ -45,7 +45,7 @@ class DebiasedLoss(Loss):
     kind: ClassVar[int] = kinds.CONTRASTIVE
 
     def __post_init__(self) -> None:
-        check_number(self.temperature, "temperature", positive=True)
+        check_number(self.temperature, "temperature", "positive")
         check_between(self.prior, "prior", 0, 1)
 
     def _parameters(self) -> tuple[float, ...]:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from recneg.checks import check_number
 from recneg.jit import kernel, kernel_fast
 from recneg.losses import kinds
 from recneg.losses.base import Loss
 from recneg.losses.checks import check_between
 from recneg.losses.rows import Rows
 from recneg.losses.scalars import count_kept
-from recneg.mining.candidates import check_number
 
 if TYPE_CHECKING:
     import torch

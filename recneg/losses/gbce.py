@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from recneg.checks import check_count, check_number
 from recneg.jit import kernel
 from recneg.losses import kinds
 from recneg.losses.base import Loss
 from recneg.losses.rows import Rows, log_sigmoid
 from recneg.losses.scalars import count_kept, multiply, sigmoid, softplus, softplus_sum
-from recneg.mining.candidates import check_count, check_number
 
 if TYPE_CHECKING:
     import torch
@@ -42,8 +42,7 @@ class GBCELoss(Loss):
     kind: ClassVar[int] = kinds.GBCE
 
     def __post_init__(self) -> None:
-        if check_count(self.num_items, "num_items") < 2:
-            raise ValueError(f"num_items must be at least 2; got {self.num_items}")
+        check_count(self.num_items, "num_items", 2)
         if not 0 <= check_number(self.calibration, "calibration") <= 1:
             raise ValueError(f"calibration must lie in [0, 1]; got {self.calibration}")
 

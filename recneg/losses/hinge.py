@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from recneg.checks import check_count, check_number
 from recneg.jit import kernel
 from recneg.losses import kinds
 from recneg.losses.base import Loss
 from recneg.losses.rows import Rows
 from recneg.losses.scalars import count_kept, weight_at
-from recneg.mining.candidates import check_count, check_number
 
 if TYPE_CHECKING:
     import torch
@@ -49,7 +49,7 @@ class WARPLoss(Loss):
     def __post_init__(self) -> None:
         _check_hinge(self.num_items, self.margin)
         if self.max_weight is not None:
-            check_number(self.max_weight, "max_weight", positive=True)
+            check_number(self.max_weight, "max_weight", "positive")
 
     def _parameters(self) -> tuple[float, ...]:
         bound = float("inf") if self.max_weight is None else self.max_weight
@@ -105,8 +105,7 @@ class CMLLoss(Loss):
 
 
 def _check_hinge(num_items: int, margin: float) -> None:
-    if check_count(num_items, "num_items") < 2:
-        raise ValueError(f"num_items must be at least 2; got {num_items}")
+    check_count(num_items, "num_items", 2)
     check_number(margin, "margin")
 
 

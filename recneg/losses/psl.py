@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from recneg.checks import check_number
 from recneg.jit import kernel
 from recneg.losses import kinds
 from recneg.losses.base import Loss
 from recneg.losses.checks import check_choice
 from recneg.losses.rows import Rows, log_sigmoid
 from recneg.losses.scalars import sigmoid, softplus, weight_at
-from recneg.mining.candidates import check_number
 
 if TYPE_CHECKING:
     import torch
@@ -49,7 +49,7 @@ class PSLLoss(Loss):
     kind: ClassVar[int] = kinds.PSL
 
     def __post_init__(self) -> None:
-        check_number(self.temperature, "temperature", positive=True)
+        check_number(self.temperature, "temperature", "positive")
         check_choice(self.activation, "activation", ACTIVATIONS)
 
     def _parameters(self) -> tuple[float, ...]:

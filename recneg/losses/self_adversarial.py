@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from recneg.checks import check_number
 from recneg.jit import kernel
 from recneg.losses import kinds
 from recneg.losses.base import Loss
 from recneg.losses.rows import Rows, log_sigmoid
 from recneg.losses.scalars import sigmoid, softmax_row, softplus
-from recneg.mining.candidates import check_number
 
 if TYPE_CHECKING:
     import torch

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from array_api_compat import array_namespace
 
+from recneg.checks import check_count, check_number
 from recneg.errors import InvalidDataError
 from recneg.jit import kernel
 from recneg.losses import kinds
 from recneg.losses.base import Loss
 from recneg.losses.rows import Rows
 from recneg.losses.scalars import sigmoid
-from recneg.mining.candidates import check_count, check_number, detached
+from recneg.mining.candidates import detached
 
 if TYPE_CHECKING:
     import torch
@@ -46,8 +47,8 @@ class SLAtKLoss(Loss):
     correctable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_number(self.temperature, "temperature", positive=True)
-        check_number(self.weight_temperature, "weight_temperature", positive=True)
+        check_number(self.temperature, "temperature", "positive")
+        check_number(self.weight_temperature, "weight_temperature", "positive")
 
     @property
     def needs(self) -> str:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from recneg.checks import check_number
 from recneg.jit import kernel
 from recneg.losses import kinds
 from recneg.losses.base import Loss
 from recneg.losses.checks import check_choice
 from recneg.losses.rows import Rows, log_sigmoid
 from recneg.losses.scalars import count_kept, sigmoid, softmax_row, softplus
-from recneg.mining.candidates import check_number
 
 if TYPE_CHECKING:
     import torch
@@ -49,7 +49,7 @@ class SampledSoftmaxLoss(Loss):
     correctable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_number(self.temperature, "temperature", positive=True)
+        check_number(self.temperature, "temperature", "positive")
 
     def _parameters(self) -> tuple[float, ...]:
         return (self.temperature,)
@@ -77,7 +77,7 @@ class SoftmaxLoss(Loss):
     correctable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_number(self.temperature, "temperature", positive=True)
+        check_number(self.temperature, "temperature", "positive")
 
     def _parameters(self) -> tuple[float, ...]:
         return (self.temperature,)
@@ -116,8 +116,8 @@ class BSLLoss(Loss):
     correctable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_number(self.temperature, "temperature", positive=True)
-        check_number(self.exponent, "exponent", positive=True)
+        check_number(self.temperature, "temperature", "positive")
+        check_number(self.exponent, "exponent", "positive")
         check_choice(self.variant, "variant", ("multi", "reweight"))
 
     def _parameters(self) -> tuple[float, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from recneg.mining.candidates import candidates_of, check_number, row_values
+from recneg.checks import check_number
+from recneg.mining.candidates import candidates_of, row_values
 from recneg.mining.logistic import softplus
 from recneg.mining.mined import Mined
 from recneg.mining.weighing import proposal_log_q, weighed
@@ -48,7 +49,7 @@ def adaptive_softmax(
     >>> adaptive_softmax(drawn, scores, positive_scores=positive_scores).weights.round(3).tolist()
     [[0.699, 0.048, 0.168, 0.085]]
     """
-    check_number(rho, "rho", positive=True)
+    check_number(rho, "rho", "positive")
     candidates = candidates_of(negatives, scores)
     xp, eligible = candidates.xp, candidates.eligible
     loss = softplus(

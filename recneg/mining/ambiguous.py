@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from recneg.checks import check_count, check_number
 from recneg.keys import Key
-from recneg.mining.candidates import candidates_of, check_count, check_number, row_values
+from recneg.mining.candidates import candidates_of, row_values
 from recneg.mining.mined import Mined
 from recneg.mining.noise import gumbel_noise, stream
 from recneg.samplers import Negatives
@@ -61,8 +62,8 @@ def ambiguous(
     >>> ambiguous(drawn, scores, positive_scores=positive_scores, key=0).items
     array([[1]])
     """
-    count = check_count(num_negatives)
-    check_number(a, "a", positive=True)
+    count = check_count(num_negatives, "num_negatives")
+    check_number(a, "a", "positive")
     check_number(b, "b")
     if among is not None and check_count(among, "among") < count:
         raise ValueError(f"among must be at least num_negatives, {count}; got {among}")

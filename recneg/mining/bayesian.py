@@ -6,14 +6,9 @@ from typing import Any
 
 from array_api_compat import device
 
+from recneg.checks import check_count, check_number
 from recneg.errors import InvalidDataError
-from recneg.mining.candidates import (
-    candidates_of,
-    check_count,
-    check_number,
-    detached,
-    row_values,
-)
+from recneg.mining.candidates import candidates_of, detached, row_values
 from recneg.mining.counting import count_at_most
 from recneg.mining.logistic import sigmoid
 from recneg.mining.mined import Mined
@@ -68,7 +63,7 @@ def bayesian(
     >>> bayesian(drawn, np.array([[0.1, 0.8, 0.9]]), **known).items
     array([[1]])
     """
-    count = check_count(num_negatives)
+    count = check_count(num_negatives, "num_negatives")
     check_number(trade_off, "trade_off")
     candidates = candidates_of(negatives, scores)
     xp, eligible = candidates.xp, candidates.eligible
@@ -121,14 +116,14 @@ def bayesian_risk(xp: Any, gap: Any, share: Any, prior: Any, trade_off: float) -
 
 def _prior(xp: Any, item_popularity: Any, items: Any, eligible: Any) -> Any:
     counts = xp.asarray(item_popularity, device=device(items))
-    if counts.ndim != 1 or bool(xp.any(~(counts >= 0))):
+    if counts.ndim != 1 or bool(xp.any(~((counts >= 0) & (counts < xp.inf)))):
         raise InvalidDataError(
-            "item_popularity must be a vector of numbers of at least 0; "
-            f"got shape {tuple(counts.shape)}"
+            f"item_popularity must be a vector of finite numbers of at least 0; got {counts}"
         )
     if bool(xp.any(eligible & (items >= counts.shape[0]))):
         raise InvalidDataError(
-            f"candidates must be below the length of item_popularity, {counts.shape[0]}"
+            f"candidates must be below the length of item_popularity, {counts.shape[0]}; "
+            f"got {int(xp.max(xp.where(eligible, items, -1)))}"
         )
     counts = xp.astype(counts, xp.float64)
     total = xp.sum(counts)

@@ -19,8 +19,7 @@ __all__ = [
     "Candidates",
     "admissible",
     "candidates_of",
-    "check_count",
-    "check_number",
+    "check_flags",
     "check_rows",
     "detached",
     "like_scores",
@@ -123,6 +122,9 @@ def admissible(negatives: Negatives, scores: Any, keep: Any = None) -> tuple[Any
         )
     if not xp.isdtype(scores.dtype, "real floating"):
         raise InvalidDataError(f"scores must be floats; got {scores.dtype}")
+    if not xp.isdtype(items.dtype, "integral"):
+        raise InvalidDataError(f"candidates must be integers; got {items.dtype}")
+    check_flags(xp, mask, "mask")
     items = like_scores(xp, items, scores, "items")
     eligible = like_scores(xp, mask, scores, "mask")
     if keep is not None:
@@ -139,6 +141,12 @@ def admissible(negatives: Negatives, scores: Any, keep: Any = None) -> tuple[Any
         )
     eligible = eligible & (scores > -xp.inf)
     return xp, items, xp.where(eligible, scores, xp.zeros_like(scores)), eligible
+
+
+def check_flags(xp: Any, array: Any, name: str) -> None:
+    """Raise `InvalidDataError` unless an array is bool."""
+    if not xp.isdtype(array.dtype, "bool"):
+        raise InvalidDataError(f"{name} must be bool; got {array.dtype}")
 
 
 def like_scores(xp: Any, array: Any, scores: Any, name: str) -> Any:
@@ -191,18 +199,3 @@ def row_values(xp: Any, values: Any, scores: Any, name: str) -> Any:
     if not bool(xp.all(xp.isfinite(values))):
         raise InvalidDataError(f"{name} must be finite; got NaN or infinity")
     return xp.astype(values, xp.float64)[:, None]
-
-
-def check_count(value: Any, name: str = "num_negatives") -> int:
-    """Return `value` after checking that it is a positive integer."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
-        raise ValueError(f"{name} must be an integer of at least 1; got {value!r}")
-    return int(value)
-
-
-def check_number(value: float, name: str, *, positive: bool = False) -> float:
-    """Return `value` after checking that it is finite and, if asked, positive."""
-    number = float(value)
-    if not (abs(number) < float("inf") and (number > 0 or not positive)):
-        raise ValueError(f"{name} must be {'positive' if positive else 'finite'}; got {value}")
-    return number

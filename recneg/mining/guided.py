@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from recneg.checks import check_count, check_number
 from recneg.errors import InvalidDataError
-from recneg.mining.candidates import (
-    admissible,
-    check_count,
-    check_number,
-    check_rows,
-    detached,
-    row_values,
-)
+from recneg.mining.candidates import admissible, check_rows, detached, row_values
 from recneg.mining.mined import Mined, mined_at
 from recneg.samplers import Negatives
 
@@ -38,7 +32,8 @@ def guided(
     Those kept stay in the order of drawing, so of independent draws each is a draw from q
     restricted to what the guide admits. That law is known up to a constant of the user only, hence
     ``log_q`` is NaN. With fewer places than admitted candidates the first are returned, which
-    depends on the order of the candidates.
+    depends on the order of the candidates. A relative margin is for positives whose guide score is
+    positive; below 0 it raises the bound.
 
     Parameters
     ----------
@@ -68,7 +63,8 @@ def guided(
     """
     xp, items, values, eligible = admissible(negatives, scores)
     check_rows(values)
-    count = values.shape[-1] if num_negatives is None else check_count(num_negatives)
+    wanted = values.shape[-1] if num_negatives is None else num_negatives
+    count = check_count(wanted, "num_negatives")
     check_number(margin, "margin")
     guide = detached(guide_scores)
     if tuple(guide.shape) != tuple(values.shape):

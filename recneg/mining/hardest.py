@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from recneg.checks import check_count
 from recneg.keys import Key
-from recneg.mining.candidates import admissible, candidates_of, check_count
+from recneg.mining.candidates import admissible, candidates_of
 from recneg.mining.mined import Mined
 from recneg.mining.noise import gumbel_noise, stream
 from recneg.mining.order import highest
@@ -57,7 +58,7 @@ def hardest(
     >>> hardest(drawn, np.array([[0.1, 0.7, 0.7, 0.7]]), num_negatives=3).items
     array([[2, 2, 9]])
     """
-    count = check_count(num_negatives)
+    count = check_count(num_negatives, "num_negatives")
     if among is None:
         return highest(*admissible(negatives, scores), count)
     if check_count(among, "among") < count:

@@ -6,8 +6,9 @@ from typing import Any
 
 from array_api_compat import device
 
+from recneg.checks import check_count, check_number
 from recneg.keys import Key
-from recneg.mining.candidates import Candidates, candidates_of, check_count, check_number
+from recneg.mining.candidates import Candidates, candidates_of
 from recneg.mining.counting import count_at_most
 from recneg.mining.mined import Mined
 from recneg.mining.noise import row_numbers, stream, unit_noise
@@ -91,7 +92,7 @@ def importance_resampled(
     >>> importance_resampled(drawn, np.array([[0.0, 90.0, 0.0]]), num_negatives=4, key=0).items
     array([[1, 1, 1, 1]])
     """
-    count = check_count(num_negatives)
+    count = check_count(num_negatives, "num_negatives")
     candidates, logits = _logits(negatives, scores, temperature)
     xp, weights = candidates.xp, softmax_weights(candidates, logits)
     running = xp.cumulative_sum(weights, axis=-1)
@@ -105,6 +106,6 @@ def importance_resampled(
 
 
 def _logits(negatives: Negatives, scores: Any, temperature: float) -> tuple[Candidates, Any]:
-    check_number(temperature, "temperature", positive=True)
+    check_number(temperature, "temperature", "positive")
     candidates = candidates_of(negatives, scores)
     return candidates, candidates.scores / temperature - proposal_log_q(candidates, negatives)

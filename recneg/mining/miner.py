@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import signature
+from inspect import Parameter, signature
 from typing import Any
 
+import numpy as np
+
+from recneg.checks import check_count
 from recneg.errors import InvalidDataError
-from recneg.mining.candidates import check_count
 from recneg.mining.mined import Mined
 from recneg.samplers import Negatives
 from recneg.samplers.adaptive import described
@@ -64,13 +66,26 @@ class Miner:
         **options: Any,
     ) -> None:
         parameters = signature(function).parameters
-        unknown = [name for name in options if name not in parameters]
+        known = list(parameters)[2:]  # candidates and their scores come from the trainer
+        unknown = [name for name in options if name not in known]
         if unknown:
             raise InvalidDataError(
-                f"options of {described(function)} must be among {', '.join(parameters)}; "
+                f"options of {described(function)} must be among {', '.join(known)}; "
                 f"got {', '.join(unknown)}"
             )
         self.function = function
+        unmet = [
+            name
+            for name, parameter in parameters.items()
+            if parameter.kind is Parameter.KEYWORD_ONLY
+            and parameter.default is Parameter.empty
+            and name not in {*OFFERED, *options}
+        ]
+        if unmet:
+            raise InvalidDataError(
+                f"{described(function)} needs {', '.join(unmet)}, which trainers do not offer and "
+                f"options must give; got {', '.join(options) or 'no options'}"
+            )
         self.num_candidates = check_count(num_candidates, "num_candidates")
         self.guide = guide
         self.options = options
@@ -90,4 +105,31 @@ class Miner:
     def __call__(self, negatives: Negatives, scores: Any, **offered: Any) -> Mined:
         """Call the function with what it needs of `offered`, and with the options."""
         needed = {name: offered[name] for name in self.needs}
-        return self.function(negatives, scores, **needed, **self.options)
+        mined = self.function(negatives, scores, **needed, **self.options)
+        self._check(mined, len(scores), offered["num_items"])
+        return mined
+
+    def _check(self, mined: Mined, num_rows: int, num_items: int) -> None:
+        """Raise `InvalidDataError` unless a function kept what kernels may index by."""
+        who = described(self.function)
+        if not isinstance(mined, Mined):
+            raise InvalidDataError(f"{who} must return a Mined; got {type(mined).__name__}")
+        items, mask = np.asarray(mined.items), np.asarray(mined.mask)
+        if items.ndim != 2 or len(items) != num_rows or items.dtype.kind not in "iu":
+            raise InvalidDataError(
+                f"{who} must return integer items of shape ({num_rows}, num_negatives); "
+                f"got {items.dtype} of shape {items.shape}"
+            )
+        for name, part in (("mask", mask), ("log_q", mined.log_q), ("weights", mined.weights)):
+            if part is not None and np.shape(part) != items.shape:
+                raise InvalidDataError(
+                    f"{who} must return {name} of the shape of items, {items.shape}; "
+                    f"got {np.shape(part)}"
+                )
+        if mask.dtype != np.bool_:
+            raise InvalidDataError(f"{who} must return a bool mask; got {mask.dtype}")
+        wrong = items[mask & ((items < 0) | (items >= num_items))]
+        if wrong.size:
+            raise InvalidDataError(
+                f"{who} must return items in [0, {num_items}) where mask is true; got {wrong[0]}"
+            )

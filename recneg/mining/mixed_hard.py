@@ -6,8 +6,9 @@ from typing import Any
 
 from array_api_compat import device
 
+from recneg.checks import check_count
 from recneg.keys import Key
-from recneg.mining.candidates import candidates_of, check_count, detached
+from recneg.mining.candidates import candidates_of, detached
 from recneg.mining.noise import row_numbers, stream, unit_noise
 from recneg.mining.vectors import MixedVectors, check_vectors
 from recneg.samplers import Negatives
@@ -104,8 +105,9 @@ def mixed_hard(
     partner = xp.where(with_query[..., None], xp.broadcast_to(query, one.shape), other)
     mixed = xp.where(with_query[..., None], share * partner + (1 - share) * one,
                      share * one + (1 - share) * partner)  # fmt: skip
-    length = xp.sqrt(xp.sum(mixed**2, axis=-1, keepdims=True))
-    mixed = mixed / xp.where(length > 0, length, xp.ones_like(length))
+    wide = xp.astype(mixed, xp.float64)  # squares of half precision overflow, or vanish
+    length = xp.sqrt(xp.sum(wide**2, axis=-1, keepdims=True))
+    mixed = xp.astype(wide / xp.where(length > 0, length, xp.ones_like(length)), mixed.dtype)
     mixed = xp.where(mask[..., None], mixed, xp.zeros_like(mixed))
     return MixedVectors(mixed, mask, xp.where(mask, positions, xp.zeros_like(positions)))
 

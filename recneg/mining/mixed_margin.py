@@ -5,8 +5,9 @@ from __future__ import annotations
 from math import log
 from typing import Any
 
+from recneg.checks import check_count
 from recneg.keys import Key
-from recneg.mining.candidates import candidates_of, check_count, detached, row_values
+from recneg.mining.candidates import candidates_of, detached, row_values
 from recneg.mining.logistic import softplus
 from recneg.mining.mined import Mined
 from recneg.mining.noise import row_numbers, stream, unit_noise
@@ -65,7 +66,7 @@ def mixed_margin(
     """
     candidates = candidates_of(negatives, scores)
     xp = candidates.xp
-    chosen = candidates.best_scores(check_count(num_negatives))
+    chosen = candidates.best_scores(check_count(num_negatives, "num_negatives"))
     score = xp.take_along_axis(xp.astype(detached(scores), xp.float64), chosen.positions, axis=-1)
     gap = row_values(xp, positive_scores, scores, "positive_scores") - score
     gap = xp.where(chosen.mask, gap, xp.zeros_like(gap))

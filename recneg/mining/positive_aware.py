@@ -6,8 +6,9 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
+from recneg.checks import check_number
 from recneg.keys import Key
-from recneg.mining.candidates import check_number, check_rows, detached, row_values
+from recneg.mining.candidates import check_rows, detached, row_values
 from recneg.mining.hardest import hardest
 from recneg.mining.mined import Mined
 from recneg.samplers import Negatives
@@ -76,7 +77,7 @@ def positive_aware(
         bound = bound - check_number(margin, "margin")
     else:
         share = 0.95 if percentage is None else percentage
-        bound = bound * check_number(share, "percentage", positive=True)
+        bound = bound * check_number(share, "percentage", "positive")
     kept = negatives.mask & ~(xp.astype(scores, xp.float64) >= bound)
     return hardest(
         negatives._replace(mask=kept),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from recneg.checks import check_count
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
-from recneg.mining.candidates import check_count
 from recneg.retrieval import rank_factors
 from recneg.samplers import Pool
 
@@ -64,8 +64,7 @@ def refreshed(
     [0.0, 0.0, 0.5, 0.5]
     """
     check_count(top, "top")
-    if isinstance(skip, bool) or not hasattr(skip, "__index__") or skip < 0:
-        raise ValueError(f"skip must be an integer of at least 0; got {skip!r}")
+    check_count(skip, "skip", 0)
     shapes = len(user_factors), len(item_factors)
     if shapes != (interactions.num_users, interactions.num_items):
         raise InvalidDataError(

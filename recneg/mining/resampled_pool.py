@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recneg.checks import check_count
 from recneg.errors import InvalidDataError
 from recneg.keys import Key, as_key, random_floats
-from recneg.mining.candidates import check_count
 from recneg.mining.importance import importance_resampled
 from recneg.retrieval.ranking import as_floats
 from recneg.samplers import Pool, Sampler
@@ -76,6 +76,10 @@ def resampled_pool(
             f"factors must have {expected[0]} and {expected[1]} rows and equal columns; "
             f"got shapes {users.shape} and {items.shape}"
         )
+    for name, factors in (("user_factors", users), ("item_factors", items)):
+        if not np.isfinite(factors).all():
+            row = int(np.argmin(np.isfinite(factors).all(axis=1)))
+            raise InvalidDataError(f"{name} must be finite; got NaN or infinity in row {row}")
     if previous is not None and previous.num_users != len(users):
         raise InvalidDataError(f"previous must have {len(users)} users; got {previous.num_users}")
     drawing, choosing, joining = (as_key(key).fold_in(part) for part in range(3))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from recneg.mining.candidates import candidates_of, check_number
+from recneg.checks import check_number
+from recneg.mining.candidates import candidates_of
 from recneg.mining.mined import Mined
 from recneg.mining.weighing import weighed
 from recneg.samplers import Negatives

@@ -6,8 +6,9 @@ from typing import Any
 
 from array_api_compat import device
 
+from recneg.checks import check_count
 from recneg.errors import InvalidDataError
-from recneg.mining.candidates import admissible, check_count, like_scores
+from recneg.mining.candidates import admissible, check_flags, like_scores
 from recneg.mining.mined import Mined
 from recneg.mining.order import highest
 from recneg.samplers import Negatives
@@ -64,9 +65,10 @@ def top_k(
     >>> top_k(drawn, scores, num_negatives=2, **hits).items.tolist()
     [[5, 3], [3, 5]]
     """
-    count = check_count(num_negatives)
+    count = check_count(num_negatives, "num_negatives")
     xp, items, values, eligible = admissible(negatives, scores)
     if seen is not None:
+        check_flags(xp, seen, "seen")
         eligible = eligible & ~like_scores(xp, seen, values, "seen")
     if mask_accidental_hits:
         if positives is None and seen is None:

@@ -6,14 +6,9 @@ from typing import Any
 
 from array_api_compat import device
 
+from recneg.checks import check_count, check_number
 from recneg.errors import InvalidDataError
-from recneg.mining.candidates import (
-    candidates_of,
-    check_count,
-    check_number,
-    detached,
-    row_values,
-)
+from recneg.mining.candidates import candidates_of, detached, row_values
 from recneg.mining.logistic import sigmoid
 from recneg.mining.mined import Mined
 from recneg.samplers import Negatives
@@ -75,10 +70,10 @@ def variance(
     >>> [int(variance(drawn, now, **known, epoch=epoch).items[0, 0]) for epoch in (0, 50)]
     [7, 1]
     """
-    count = check_count(num_negatives)
+    count = check_count(num_negatives, "num_negatives")
     check_number(alpha, "alpha")
-    if epoch < 0 or warm_up < 0:
-        raise ValueError(f"epoch and warm_up must not be negative; got {epoch} and {warm_up}")
+    check_number(epoch, "epoch", "not negative")
+    check_number(warm_up, "warm_up", "not negative")
     candidates = candidates_of(negatives, scores)
     xp = candidates.xp
     gap = candidates.scores - row_values(xp, positive_scores, scores, "positive_scores")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from array_api_compat import array_namespace
+
 from recneg.errors import InvalidDataError
+from recneg.mining.candidates import detached
 
 __all__ = ["MixedVectors", "check_vectors"]
 
@@ -30,6 +33,12 @@ class MixedVectors(NamedTuple):
 def check_vectors(scores: Any, candidate_vectors: Any, **row_vectors: Any) -> None:
     """Check candidate vectors (batch, n, d), and vectors of rows (batch, d) by their names."""
     shape = tuple(candidate_vectors.shape)
+    xp: Any = array_namespace(detached(candidate_vectors))
+    for name, vectors in {"candidate_vectors": candidate_vectors, **row_vectors}.items():
+        if not xp.isdtype(vectors.dtype, "real floating"):
+            raise InvalidDataError(f"{name} must be floats; got {vectors.dtype}")
+        if not bool(xp.all(xp.isfinite(detached(vectors)))):
+            raise InvalidDataError(f"{name} must be finite; got NaN or infinity")
     if len(shape) != 3 or shape[:2] != tuple(scores.shape):
         raise InvalidDataError(
             f"candidate_vectors must have shape (*{tuple(scores.shape)}, d); got {shape}"

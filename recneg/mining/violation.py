@@ -6,7 +6,8 @@ from typing import Any
 
 from array_api_compat import device
 
-from recneg.mining.candidates import admissible, check_count, check_number, check_rows, row_values
+from recneg.checks import check_count, check_number
+from recneg.mining.candidates import admissible, check_rows, row_values
 from recneg.mining.mined import Mined, mined_at
 from recneg.samplers import Negatives
 
@@ -71,7 +72,7 @@ def until_violation(
     rank = xp.astype((num_items - 1) // (first + 1), xp.float64)
     weights = xp.log(xp.where(rank > 1, rank, xp.ones_like(rank)))
     if max_weight is not None:
-        weights = xp.clip(weights, max=check_number(max_weight, "max_weight", positive=True))
+        weights = xp.clip(weights, max=check_number(max_weight, "max_weight", "positive"))
     weights = xp.astype(xp.where(found, weights, xp.zeros_like(weights)), values.dtype)
     positions = xp.where(found, first, xp.zeros_like(first))
     return mined_at(xp, items, positions, found, 1, weights)

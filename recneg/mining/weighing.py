@@ -17,6 +17,11 @@ __all__ = ["in_given_order", "proposal_log_q", "softmax_weights", "weighed"]
 def softmax_weights(candidates: Candidates, logits: Any) -> Any:
     """Return the softmax of float64 `logits` in sorted order; 0 where not eligible."""
     xp = candidates.xp
+    if bool(xp.any(candidates.eligible & (xp.isnan(logits) | (logits == xp.inf)))):
+        raise InvalidDataError(
+            "scores over the temperature, or times alpha, must be finite; got overflow, for scores "
+            f"of up to {float(xp.max(xp.abs(candidates.scores))):g}"
+        )
     logits = xp.where(candidates.eligible, logits, -xp.inf)
     top = xp.max(logits, axis=-1, keepdims=True)
     top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))

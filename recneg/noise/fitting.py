@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recneg.checks import check_count, check_number
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
 from recneg.jit import kernel, kernel_fast
@@ -107,18 +108,13 @@ def fit_flips(
         raise ValueError(f"objective must be one of {', '.join(OBJECTIVES)}; got {objective!r}")
     for name, count in (("factors", factors), ("batch_size", batch_size),
                         ("num_negatives", num_negatives)):  # fmt: skip
-        if count < 1:
-            raise ValueError(f"{name} must be at least 1; got {count}")
-        if not isinstance(count, int | np.integer):
-            raise ValueError(f"{name} must be an integer; got {count}")
-    if learning_rate is not None and not 0 < learning_rate < np.inf:
-        raise ValueError(f"learning_rate must be positive and finite; got {learning_rate}")
+        check_count(count, name)
+    if learning_rate is not None:
+        check_number(learning_rate, "learning_rate", "positive")
     for name, decay in (("regularization", regularization),
                         ("flip_regularization", flip_regularization)):  # fmt: skip
-        if not 0 <= decay < np.inf:
-            raise ValueError(f"{name} must be finite and not negative; got {decay}")
-    if epochs < 0:
-        raise ValueError(f"epochs must not be negative; got {epochs}")
+        check_number(decay, name, "not negative")
+    check_count(epochs, "epochs", 0)
     if not interactions.num_interactions:
         raise InvalidDataError("flips are learned from votes; got no interactions")
     tables = start_tables(interactions, factors, as_key(key).fold_in(0))

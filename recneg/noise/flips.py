@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recneg.errors import InvalidDataError
+from recneg.frozen import Frozen
 from recneg.interactions import check_ids
 from recneg.jit import kernel_fast
 from recneg.logistic import sigmoid
@@ -32,7 +33,7 @@ def _logits(
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FlipModel:
+class FlipModel(Frozen):
     """Preference ``R = sigmoid(U_u . V_i)`` and flip rate ``gamma = sigmoid(P_u . Q_i)``.
 
     The noise of NBPO (Yu and Qin, SIGIR 2020): a wanted pair is observed as missing with
@@ -69,7 +70,6 @@ class FlipModel:
                     f"{name} must be a finite matrix; got shape {values.shape}"
                     + ("" if values.ndim != 2 else " with values that are not finite")
                 )
-            values.setflags(write=False)
             object.__setattr__(self, name, values)
         for users, items in (("user_factors", "item_factors"), ("user_flips", "item_flips")):
             columns = getattr(self, users).shape[1], getattr(self, items).shape[1]
@@ -82,6 +82,7 @@ class FlipModel:
                 f"flips must have {self.num_users} users and {self.num_items} items; "
                 f"got {len(self.user_flips)} and {len(self.item_flips)}"
             )
+        super().__post_init__()
 
     def __repr__(self) -> str:
         return f"FlipModel({self.num_users} users, {self.num_items} items)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from recneg.errors import InvalidDataError
+from recneg.checks import check_count
 from recneg.interactions import Interactions
 
 __all__ = ["PUBLISHED_RATE", "steady_rate"]
@@ -65,9 +65,8 @@ def steady_rate(
     >>> round(steady_rate(dense), 4)
     0.0093
     """
-    for name, count in (("batch_size", batch_size), ("num_negatives", num_negatives)):
-        if count < 1:
-            raise InvalidDataError(f"{name} must be at least 1; got {count}")
+    check_count(batch_size, "batch_size")
+    check_count(num_negatives, "num_negatives")
     users, num_items = interactions.users(), interactions.num_items
     free = num_items - interactions.user_counts()
     share = 1.0

@@ -9,11 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from recneg.errors import InvalidDataError
 from recneg.interactions import ID_LIMIT, Interactions, check_ids
+from recneg.logistic import sigmoid
 
 __all__ = ["ItemAttributes", "item_attributes"]
 
 RIDGE = 1e-3
-"""Keeps the weights of features finite where they separate the items."""
+"""L2 penalty of the weights of features, finite thus where they separate the items."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +26,7 @@ class ItemAttributes:
     clicks : numpy.ndarray of float64, shape (num_items,)
     groups : numpy.ndarray of int64, shape (num_items,)
     features : numpy.ndarray of float64, shape (num_items, k + 1), optional
-        With the intercept as the last column; then `groups` is not used.
+        Standardised, with the intercept as the last column; then `groups` is not used.
     """
 
     clicks: NDArray[np.float64]
@@ -52,17 +53,27 @@ class ItemAttributes:
         if self.features is None:
             clicks, total = (np.bincount(self.groups, x) for x in (self.clicks, expected))
             return np.asarray((clicks / np.maximum(total, 1e-300))[self.groups])
-        x = self.features
-        logits = np.log(e) - np.log1p(-e)
-        weights = np.linalg.lstsq(x, logits, rcond=None)[0]  # exact: e is logistic in x
-        ridge = RIDGE * np.eye(x.shape[1])
+        x, weights = self.features, self._weights(e)
+        ridge = np.append(np.full(x.shape[1] - 1, RIDGE), 0.0)
         for _ in range(5):
-            e = 1 / (1 + np.exp(-(x @ weights)))
-            gradient = x.T @ (self.clicks - expected * e) - RIDGE * weights
+            e = sigmoid(x @ weights)
+            gradient = x.T @ (self.clicks - expected * e) - ridge * weights
             weights = weights + np.linalg.solve(
-                x.T @ (x * (expected / 4)[:, None]) + ridge, gradient
+                x.T @ (x * (expected / 4)[:, None]) + np.diag(ridge), gradient
             )
-        return np.asarray(1 / (1 + np.exp(-(x @ weights))))
+        return sigmoid(x @ weights)
+
+    def penalty(self, e: NDArray[np.float64]) -> float:
+        """Return what the weights of the features that give `e` take from the likelihood."""
+        if self.features is None:
+            return 0.0
+        return RIDGE / 2 * float((self._weights(e)[:-1] ** 2).sum())
+
+    def _weights(self, e: NDArray[np.float64]) -> NDArray[np.float64]:
+        logits = np.log(e) - np.log1p(-e)
+        assert self.features is not None
+        weights = np.linalg.lstsq(self.features, logits, rcond=None)[0]  # exact: e is logistic
+        return np.asarray(weights)
 
 
 def item_attributes(
@@ -79,6 +90,8 @@ def item_attributes(
             raise InvalidDataError(
                 f"features must be finite, of shape ({n}, k); got shape {x.shape}"
             )
+        deviation = x.std(axis=0)
+        x = (x - x.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
         return ItemAttributes(clicks, np.empty(0, np.int64), np.column_stack((x, np.ones(n))))
     labels = np.arange(n) if groups is None else check_ids(groups, "group", ID_LIMIT)
     if labels.shape != (n,):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recneg.checks import check_count, check_number
 from recneg.errors import InvalidDataError
 from recneg.interactions import ID_LIMIT, check_ids
 from recneg.keys import Key, as_key, random_bits
@@ -125,6 +126,8 @@ def dual_learning(
     ------
     InvalidDataError
         For arrays that do not pair up, a place that occurs twice in a list, and no click at all.
+    FloatingPointError
+        If the scores overflow.
 
     Examples
     --------
@@ -137,11 +140,9 @@ def dual_learning(
     """
     data = _sorted(lists, items, positions, clicks, num_items)
     check_clip(clip)
-    if min(epochs, batch_size) < 1 or not 0 < learning_rate < np.inf:
-        raise ValueError(
-            "epochs, batch_size and learning_rate must be positive and finite; "
-            f"got {epochs}, {batch_size} and {learning_rate}"
-        )
+    check_count(epochs, "epochs")
+    check_count(batch_size, "batch_size")
+    check_number(learning_rate, "learning_rate", "positive")
     relevance = _Scores(data.num_items, learning_rate)
     examination = _Scores(int(data.positions.max()) + 1, learning_rate)
     lists_of_clicks = np.flatnonzero(np.add.reduceat(data.clicks, data.starts) > 0)
@@ -157,6 +158,10 @@ def dual_learning(
             r = _softmax(relevance.values[items_], begins, sizes)
             relevance.step(items_, _gradient(clicked, o, r, begins, sizes, clip))
             examination.step(places, _gradient(clicked, r, o, begins, sizes, clip))
+    if not (np.isfinite(examination.values).all() and np.isfinite(relevance.values).all()):
+        raise FloatingPointError(
+            f"scores must stay finite; choose a smaller learning_rate, got {learning_rate}"
+        )
     clicked_on = np.repeat(np.add.reduceat(data.clicks, data.starts) > 0, data.sizes)
     learned = np.isin(np.arange(examination.values.size), data.positions[clicked_on])
     values = np.where(learned, examination.values, np.nan)
@@ -232,8 +237,10 @@ def _sorted(
             "lists, items, positions and clicks must be vectors of one length; "
             f"got shapes {ids.shape}, {i.shape}, {k.shape} and {c.shape}"
         )
-    if not np.isin(c, (0, 1)).all() or not c.any():
-        raise InvalidDataError("clicks must be 0 or 1, and at least one of them 1; got others")
+    others = c[~np.isin(c, (0, 1))]
+    if others.size or not c.any():
+        found = others[0] if others.size else f"{c.size} of 0"
+        raise InvalidDataError(f"clicks must be 0 or 1, and at least one of them 1; got {found}")
     order = np.lexsort((k, ids))
     ids, i, k = ids[order], i[order], k[order]
     same_list = ids[1:] == ids[:-1]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recneg.errors import InvalidDataError
+from recneg.frozen import Frozen
 from recneg.interactions import Interactions, check_ids
 
 __all__ = ["CLIP", "Exposure", "check_clip", "given"]
@@ -17,7 +18,7 @@ CLIP = 0.01
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Exposure:
+class Exposure(Frozen):
     """Exposure ``theta_ui = P(user u examined item i)``, at least `clip` and at most 1.
 
     Build one with `given`, `power_law`, `sar_em` or `dual_learning`. It takes one of three forms:
@@ -52,6 +53,7 @@ class Exposure:
                 "factors of theta must be vectors over items and users; "
                 f"got shapes {self.items.shape} and {self.users.shape}"
             )
+        super().__post_init__()
 
     def __repr__(self) -> str:
         depends = "users and items" if self.user_dependent else "items"
@@ -145,5 +147,4 @@ def _probabilities(values: ArrayLike, name: str) -> NDArray[np.float64]:
         raise InvalidDataError(
             f"theta must lie in [0, 1]; got {array[place]} at {tuple(map(int, place))} of {name}"
         )
-    array.setflags(write=False)
     return array

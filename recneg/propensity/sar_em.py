@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
 
+from recneg.checks import check_count, check_number
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions, check_ids
 from recneg.keys import Key, as_key, random_floats
@@ -94,7 +96,8 @@ def sar_em(
     groups : int array, shape (num_items,), optional
         Items of one group share their exposure. Default: each item by itself.
     features : float array, shape (num_items, k), optional
-        Exposure is logistic in them, with an intercept; instead of `groups`.
+        Exposure is logistic in them, with an intercept; instead of `groups`. Their units do not
+        matter: they are standardised, and a slight L2 penalty keeps their weights finite.
     factors : int
         Of relevance; may be 0, for one relevance a user. Too many take over what is exposure.
     regularization : float
@@ -119,7 +122,7 @@ def sar_em(
     True
     """
     check_clip(clip)
-    _check(factors, regularization, prior, max_iterations, interactions)
+    _check(factors, regularization, prior, max_iterations, tolerance, interactions)
     attributes = item_attributes(interactions, groups, features)
     num_users, num_items = interactions.num_users, interactions.num_items
     logit = float(np.log(prior / (1 - prior)))
@@ -133,14 +136,15 @@ def sar_em(
     guess = power_law(interactions, clip=clip).items
     e = attributes.start(np.minimum(guess, LARGEST_START))
     history: list[float] = []
-    for _ in range(max_iterations):
-        objective = _step_users(interactions, users, items, e, regularization, centre)
-        history.append(objective / (num_users * num_items))
-        e = _step_items(interactions, users, items, e, regularization, attributes)
-        if len(history) > WINDOW:
-            rise = history[-1] - history[-1 - WINDOW]
-            if rise < tolerance * abs(history[-1]):
-                break
+    with threadpool_limits(1, "blas"):  # whose sums would depend on the number of threads
+        for _ in range(max_iterations):
+            objective = _step_users(interactions, users, items, e, regularization, centre)
+            history.append((objective - attributes.penalty(e)) / (num_users * num_items))
+            e = _step_items(interactions, users, items, e, regularization, attributes)
+            if len(history) > WINDOW:
+                rise = history[-1] - history[-1 - WINDOW]
+                if rise < tolerance * abs(history[-1]):
+                    break
     return SarEm(Exposure(e, None, clip), users, items, np.asarray(history))
 
 
@@ -219,15 +223,15 @@ def _check(
     regularization: float,
     prior: float,
     max_iterations: int,
+    tolerance: float,
     interactions: Interactions,
 ) -> None:
-    if factors < 0:
-        raise ValueError(f"factors must not be negative; got {factors}")
-    if not 0 < regularization < np.inf:
-        raise ValueError(f"regularization must be positive; got {regularization}")
+    check_count(factors, "factors", 0)
+    check_number(regularization, "regularization", "positive")
+    if np.isnan(tolerance):
+        raise ValueError(f"tolerance must not be NaN; got {tolerance}")
     if not 0 < prior < 1:
         raise ValueError(f"prior must lie in (0, 1); got {prior}")
-    if max_iterations < 1:
-        raise ValueError(f"max_iterations must be at least 1; got {max_iterations}")
+    check_count(max_iterations, "max_iterations")
     if not interactions.num_interactions:
         raise InvalidDataError("exposure is learned from clicks; got no interactions")

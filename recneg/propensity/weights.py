@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recneg.errors import InvalidDataError
 from recneg.propensity.exposure import check_clip
 
 __all__ = ["RelevanceWeights", "relmf_weights", "ubpr_weights"]
@@ -49,7 +50,11 @@ def relmf_weights(
     >>> relmf_weights([1, 0], [0.25, 0.5])
     RelevanceWeights(relevant=array([4., 0.]), irrelevant=array([-3.,  1.]))
     """
-    relevant = np.asarray(labels, np.float64) / _clipped(theta, clip)
+    clicked = np.asarray(labels, np.float64)
+    wrong = clicked[(clicked != 0) & (clicked != 1)]
+    if wrong.size:
+        raise InvalidDataError(f"labels must be 0 or 1; got {wrong[0]:g}")
+    relevant = clicked / _clipped(theta, clip)
     return RelevanceWeights(relevant, 1 - relevant)
 
 

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recneg.checks import check_count
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions, check_ids
-from recneg.retrieval.ranking import TopItems, as_floats, check_k, empty_result, select_into
+from recneg.retrieval.ranking import TopItems, as_floats, empty_result, select_into
 
 __all__ = ["CHUNK_BYTES", "check_factors", "rank_factors"]
 
@@ -85,7 +86,7 @@ def rank_factors(
     InvalidIdError
         For an id out of range.
     """
-    k = check_k(k)
+    k = check_count(k, "k")
     left, right = check_factors(user_factors, item_factors)
     if item_biases is not None:
         left, right = _with_biases(left, right, item_biases)

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recneg.checks import check_count
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions, check_ids
 from recneg.parallel import map_blocks
 from recneg.retrieval.selection import select_rows
 
-__all__ = ["TopItems", "as_floats", "check_k", "top_items"]
+__all__ = ["TopItems", "as_floats", "top_items"]
 
 _BLOCK_ROWS = 16
 
@@ -30,13 +31,6 @@ class TopItems(NamedTuple):
 
     items: NDArray[np.int32]
     scores: NDArray[Any]
-
-
-def check_k(k: int) -> int:
-    """Return `k` after checking that it is a positive integer."""
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise ValueError(f"k must be an integer of at least 1; got {k!r}")
-    return int(k)
 
 
 def as_floats(values: Any, what: str) -> NDArray[Any]:
@@ -96,7 +90,7 @@ def top_items(
     users = check_ids(np.arange(num_rows) if rows is None else rows, "user", limit)
     if users.shape != (num_rows,):
         raise InvalidDataError(f"rows must have shape ({num_rows},); got {users.shape}")
-    result = empty_result(num_rows, check_k(k), matrix.dtype)
+    result = empty_result(num_rows, check_count(k, "k"), matrix.dtype)
     select_into(result, matrix, seen, users)
     return result
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recneg.checks import check_count
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
 from recneg.keys import Key
@@ -51,7 +52,7 @@ class Adaptive:
 
     def __post_init__(self) -> None:
         _check_make(self.make, "Adaptive(Softmax)")
-        _check_whole(self.every, "every")
+        check_count(self.every, "every")
 
     def __repr__(self) -> str:
         return f"Adaptive({described(self.make)}, every={self.every})"
@@ -86,7 +87,7 @@ class PerBatch:
 
     def __post_init__(self) -> None:
         _check_make(self.make, "PerBatch(InBatch)")
-        _check_whole(self.batches, "batches")
+        check_count(self.batches, "batches")
 
     def __repr__(self) -> str:
         return f"PerBatch({described(self.make)}, batches={self.batches})"
@@ -104,8 +105,3 @@ def described(make: Callable[..., Any]) -> str:
 def _check_make(make: Any, example: str) -> None:
     if not callable(make):
         raise InvalidDataError(f"make must be a class or a function, as in {example}; got {make!r}")
-
-
-def _check_whole(value: Any, name: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise InvalidDataError(f"{name} must be an integer of at least 1; got {value!r}")

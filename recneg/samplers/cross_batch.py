@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from recneg.checks import check_count
 from recneg.errors import InvalidDataError
 from recneg.interactions import check_ids
 from recneg.samplers.arrays import numpy_and_back
@@ -57,12 +58,7 @@ class CrossBatch(InBatch):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        whole = isinstance(self.capacity, (int, np.integer)) and self.capacity >= 1
-        if not whole or self.positives.size > self.capacity:
-            raise InvalidDataError(
-                "capacity must be an integer of at least 1 and hold the queue of "
-                f"{self.positives.size}; got {self.capacity}"
-            )
+        check_count(self.capacity, "capacity", max(1, self.positives.size))
         if self.vectors is not None and len(self.vectors) != self.positives.size:
             raise InvalidDataError(
                 f"vectors must be one for each of the {self.positives.size} entries; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recneg.checks import check_count
 from recneg.errors import InvalidDataError
 from recneg.interactions import ID_LIMIT, Interactions, check_ids
 from recneg.keys import Key, as_key, random_integers
@@ -83,8 +84,7 @@ class FrequencyEstimator:
         key: int | Key = 0,
     ) -> None:
         for name, count in (("num_buckets", num_buckets), ("num_hashes", num_hashes)):
-            if not isinstance(count, (int, np.integer)) or count < 1:
-                raise InvalidDataError(f"{name} must be an integer of at least 1; got {count!r}")
+            check_count(count, name)
         if not 0 < rate <= 1:
             raise InvalidDataError(f"rate must lie in (0, 1]; got {rate}")
         if not 1 <= initial_gap < np.inf:
@@ -113,12 +113,8 @@ class FrequencyEstimator:
         With a `batch_size` B, that it is drawn at one of B draws, ``1 - (1 - p) ** (1 / B)``. An
         item that is in every batch has 1 either way.
         """
-        if batch_size is not None and (
-            not isinstance(batch_size, (int, np.integer)) or batch_size < 1
-        ):
-            raise InvalidDataError(
-                f"batch_size must be an integer of at least 1; got {batch_size!r}"
-            )
+        if batch_size is not None:
+            check_count(batch_size, "batch_size")
         buckets = self._buckets(items)
         gaps = [gap[bucket] for gap, bucket in zip(self.gap, buckets, strict=True)]
         longest = np.max(gaps, axis=0)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from recneg.checks import check_count
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
 from recneg.keys import Key, random_integers
@@ -61,10 +62,7 @@ class MixedNegative(Sampler):
     def __post_init__(self) -> None:
         batch = InBatch(self.interactions, self.positives, self.frequency)
         uniform = batch.positives.size if self.num_uniform is None else self.num_uniform
-        if not isinstance(uniform, (int, np.integer)) or uniform < 0:
-            raise InvalidDataError(
-                f"num_uniform must be an integer and not negative; got {uniform!r}"
-            )
+        check_count(uniform, "num_uniform", 0)
         if uniform + batch.positives.size == 0:
             raise InvalidDataError("num_uniform must not be 0 where the batch is empty; got 0")
         parts = Mixture((batch, Uniform(self.interactions)), (batch.positives.size, uniform))

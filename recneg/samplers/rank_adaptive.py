@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recneg.errors import InvalidDataError
+from recneg.checks import check_number
 from recneg.jit import kernel
 from recneg.keys import Key, word
 from recneg.parallel import map_tasks
@@ -91,8 +90,7 @@ class RankAdaptive(FactorSampler):
     def __post_init__(self) -> None:
         super().__post_init__()
         mean = max(1.0, 0.05 * self.num_items) if self.mean_rank is None else float(self.mean_rank)
-        if not (math.isfinite(mean) and mean > 0):
-            raise InvalidDataError(f"mean_rank must be positive and finite; got {mean}")
+        check_number(mean, "mean_rank", "positive")
         object.__setattr__(self, "mean_rank", mean)
         _ = self._ranks
 

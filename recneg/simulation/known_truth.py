@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recneg.frozen import Frozen
 from recneg.ids import check_ids
 from recneg.keys import Key, random_floats
 
 __all__ = ["KnownTruth"]
 
 
-class KnownTruth:
+class KnownTruth(Frozen):
     """A frozen dataclass of arrays and numbers that knows the truth of every pair.
 
     Its methods take indices that broadcast against each other and return arrays of that shape, so
@@ -22,15 +22,6 @@ class KnownTruth:
     """
 
     relevance_key: Key
-
-    def __post_init__(self) -> None:
-        for value in vars(self).values():
-            if isinstance(value, np.ndarray):
-                value.setflags(write=False)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # through the constructor: NumPy does not pickle that an array is read-only
-        return type(self), tuple(vars(self).values())
 
     @property
     @abstractmethod

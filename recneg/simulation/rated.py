@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recneg.checks import check_count, check_number
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
 from recneg.keys import Key, as_key, random_floats, random_integers
+from recneg.logistic import sigmoid
 from recneg.simulation.known_truth import KnownTruth
 
 __all__ = ["RatedTruth", "SemiSynthetic", "semi_synthetic"]
@@ -73,12 +75,12 @@ class RatedTruth(KnownTruth):
         """Return gamma, the probability that each item is relevant to each user."""
         u, i = self._pairs(users, items)
         ratings = _products(self.rating_users, self.rating_items, u, i)
-        return _sigmoid(np.clip(ratings, self.low, self.high) - self.epsilon)
+        return sigmoid(np.clip(ratings, self.low, self.high) - self.epsilon)
 
     def exposure(self, users: ArrayLike, items: ArrayLike) -> Floats:
         """Return theta, the probability that each user saw each item."""
         u, i = self._pairs(users, items)
-        seen = _sigmoid(_products(self.seen_users, self.seen_items, u, i))
+        seen = sigmoid(_products(self.seen_users, self.seen_items, u, i))
         return np.asarray(seen**self.exponent)
 
     def click(self, users: ArrayLike, items: ArrayLike) -> Floats:
@@ -153,6 +155,8 @@ def semi_synthetic(
         For interactions without ratings, or none at all.
     ValueError
         For a parameter outside its range.
+    FloatingPointError
+        If the factors overflow.
 
     Examples
     --------
@@ -167,15 +171,11 @@ def semi_synthetic(
             f"ratings must hold at least one pair with a rating as its weight; got {ratings!r}"
             + ("" if ratings.weights is not None else " without weights")
         )
-    if not 0 <= exponent < np.inf:
-        raise ValueError(f"exponent must be finite and not negative; got {exponent}")
-    if not np.isfinite(epsilon):
-        raise ValueError(f"epsilon must be finite; got {epsilon}")
-    if not 0 < learning_rate < np.inf:
-        raise ValueError(f"learning_rate must be positive and finite; got {learning_rate}")
+    check_number(exponent, "exponent", "not negative")
+    check_number(epsilon, "epsilon")
+    check_number(learning_rate, "learning_rate", "positive")
     for name, value in (("factors", factors), ("steps", steps), ("batch_size", batch_size)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1; got {value}")
+        check_count(value, name)
     streams = [as_key(key).fold_in(number) for number in range(4)]
     owners, values = ratings.users(), ratings.weights.astype(np.float64)
     slots = np.arange(batch_size)
@@ -213,7 +213,7 @@ def _squared_slopes(scores: Floats, targets: Floats) -> Floats:
 
 
 def _logistic_slopes(scores: Floats, targets: Floats) -> Floats:
-    return _sigmoid(scores) - targets
+    return sigmoid(scores) - targets
 
 
 def _factorize(
@@ -245,6 +245,10 @@ def _factorize(
             mean = means[side] / (1 - 0.9 ** (step + 1))
             spread = np.sqrt(squares[side] / (1 - 0.999 ** (step + 1)))
             tables[side] -= learning_rate * mean / (spread + 1e-8)
+    if not all(np.isfinite(table.sum()) for table in tables):
+        raise FloatingPointError(
+            f"factors must stay finite; choose a smaller learning_rate, got {learning_rate}"
+        )
     return tables[0], tables[1]
 
 
@@ -279,7 +283,3 @@ def _products(
     for factor in range(left.shape[1]):
         total += left[users, factor] * right[items, factor]
     return total
-
-
-def _sigmoid(x: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-x)))

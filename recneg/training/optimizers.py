@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from recneg.checks import check_number
 from recneg.errors import InvalidDataError
 from recneg.jit import kernel_fast
 
@@ -29,8 +30,7 @@ class Optimizer:
     kind: ClassVar[int]
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise InvalidDataError(f"learning_rate must be positive; got {self.learning_rate}")
+        check_number(self.learning_rate, "learning_rate", "positive")
 
     @property
     def dense(self) -> bool:
@@ -91,7 +91,7 @@ class Adagrad(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_epsilon(self.epsilon)
+        check_number(self.epsilon, "epsilon", "positive")
 
     @property
     def code(self) -> int:
@@ -133,7 +133,7 @@ class Adam(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_epsilon(self.epsilon)
+        check_number(self.epsilon, "epsilon", "positive")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise InvalidDataError(f"betas must be two numbers in [0, 1); got {self.betas}")
 
@@ -151,11 +151,6 @@ class Adam(Optimizer):
     def parameters(self) -> tuple[float, float, float]:
         """Betas and epsilon."""
         return (*self.betas, self.epsilon)
-
-
-def _check_epsilon(epsilon: float) -> None:
-    if not (np.isfinite(epsilon) and epsilon > 0):
-        raise InvalidDataError(f"epsilon must be positive; got {epsilon}")
 
 
 @kernel_fast

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from recneg.checks import check_count
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
 from recneg.keys import Key, random_integers
@@ -46,10 +47,7 @@ class Thresholds:
 
     def __post_init__(self) -> None:
         for name, least in (("k", 1), ("num_samples", self.k), ("every", 1)):
-            if getattr(self, name) < least:
-                raise InvalidDataError(
-                    f"{name} must be at least {least}; got {getattr(self, name)}"
-                )
+            check_count(getattr(self, name), name, least)
 
 
 class SideValues:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from recneg.checks import check_count
 from recneg.errors import InvalidDataError
 from recneg.evaluation import evaluate
 from recneg.interactions import Interactions
@@ -55,9 +56,7 @@ class Trainer(FactorModel):
 
     def _ready(self, sampler: SamplerLike, mining: Miner | None, num_threads: int) -> None:
         """Set what every trainer starts with."""
-        if num_threads < 0:
-            raise InvalidDataError(f"num_threads must not be negative; got {num_threads}")
-        self.num_threads = num_threads
+        self.num_threads = check_count(num_threads, "num_threads", 0)
         self.sampler = sampler
         self.mining = mining
         self._unseen: bool | None = None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from recneg.checks import check_count
 from recneg.errors import InvalidDataError
 from recneg.evaluation.next_item import evaluate_next_item
 from recneg.interactions import Interactions
@@ -235,10 +236,8 @@ class TRON(SequenceModel):
             raise InvalidDataError(f"heads must divide factors, {factors}; got {heads}")
         if item_bias and score == "cosine":
             raise InvalidDataError("item_bias must be False with score='cosine'; got True")
-        for what, value in (("num_threads", num_threads), ("num_workers", num_workers)):
-            if value < 0:
-                raise InvalidDataError(f"{what} must not be negative; got {value}")
-        self.num_threads, self.num_workers = num_threads, num_workers
+        self.num_threads = check_count(num_threads, "num_threads", 0)
+        self.num_workers = check_count(num_workers, "num_workers", 0)
         self.sampler = partial(Uniform, unseen=False) if sampler is None else sampler
         self.engine, self.device = chosen_engine(engine, device, self.loss), device
         self.history: list[Epoch] = []

@@ -436,7 +436,10 @@ def test_changed_data_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["compare", "--model", "tron"], "must be given a model of users; got tron"),
         (["compare", "--model", "nbpo"], "must keep its own sampler"),
         (["evaluate", "none.safetensors"], "must exist; got none.safetensors"),
-        (["sample", "n.parquet", "--num-negatives", "0"], "num_negatives must be at least 1"),
+        (
+            ["sample", "n.parquet", "--num-negatives", "0"],
+            "num_negatives must be an integer of at least 1",
+        ),
     ],
 )
 def test_a_wrong_argument_is_one_line_and_exit_2(

@@ -100,7 +100,7 @@ REFUSED: dict[str, tuple[type[Exception], str, Callable[[], object]]] = {
     ),
     "a of 0": (
         ValueError,
-        "a must be positive; got 0",
+        "a must be positive and finite; got 0",
         lambda: mining.ambiguous(GIVEN, SCORES, **ONE, key=0, a=0),
     ),
     "two bounds": (
@@ -130,7 +130,7 @@ REFUSED: dict[str, tuple[type[Exception], str, Callable[[], object]]] = {
     ),
     "a temperature of 0": (
         ValueError,
-        "temperature must be positive; got 0",
+        "temperature must be positive and finite; got 0",
         lambda: mining.importance_resampled(GIVEN, SCORES, key=0, temperature=0),
     ),
     "rho of 0": (
@@ -238,3 +238,56 @@ def test_a_time_axis_is_refused_where_it_means_nothing(name: str) -> None:
     given = {key: value for key, value in known.items() if key in signature(function).parameters}
     with pytest.raises(InvalidDataError, match=r"scores must have shape \(batch, n\)"):
         function(drawn, np.zeros((2, 2, 3)), **given)
+
+
+def test_numbers_that_are_no_ids_or_flags_are_refused() -> None:
+    for part, bad, message in (
+        ("items", ITEMS + 0.9, "candidates must be integers; got float64"),
+        ("mask", ITEMS, "mask must be bool; got int64"),
+    ):
+        with pytest.raises(InvalidDataError, match=message):
+            mining.hardest(GIVEN._replace(**{part: bad}), SCORES)
+    with pytest.raises(InvalidDataError, match="seen must be bool; got int64"):
+        mining.top_k(GIVEN, SCORES, num_negatives=1, seen=ITEMS)
+
+
+@pytest.mark.parametrize("function", [mining.mixed_hard, mining.mixed_positive])
+def test_vectors_are_finite_floats(function: Callable[..., object]) -> None:
+    other = "query_vectors" if function is mining.mixed_hard else "positive_vectors"
+    good = {"candidate_vectors": np.ones((2, 2, 3)), other: np.ones((2, 3)), "key": 0}
+    function(GIVEN, SCORES, **good)
+    for name in ("candidate_vectors", other):
+        with pytest.raises(InvalidDataError, match=f"{name} must be floats; got int64"):
+            function(GIVEN, SCORES, **{**good, name: np.ones(np.shape(good[name]), np.int64)})
+        with pytest.raises(InvalidDataError, match=f"{name} must be finite"):
+            function(GIVEN, SCORES, **{**good, name: np.full(np.shape(good[name]), np.nan)})
+
+
+@pytest.mark.parametrize("size", [1e-4, 300.0])
+def test_mixtures_have_length_one_in_half_precision(size: float) -> None:
+    vectors = np.full((2, 2, 8), size, np.float16)
+    query = np.full((2, 8), size, np.float16)
+    mixed = mining.mixed_hard(
+        GIVEN, SCORES, candidate_vectors=vectors, query_vectors=query, key=0, num_with_query=1
+    )
+    assert mixed.vectors.dtype == np.float16
+    lengths = np.linalg.norm(mixed.vectors.astype(np.float64), axis=-1)
+    np.testing.assert_allclose(lengths, 1.0, rtol=1e-2)
+
+
+def test_weights_that_would_overflow_are_refused() -> None:
+    for weigh in (
+        lambda: mining.importance_weighted(GIVEN, SCORES, temperature=1e-309),
+        lambda: mining.self_adversarial(GIVEN, SCORES * 1e4, alpha=1e306),
+    ):
+        message = "must be finite; got overflow"
+        with np.errstate(over="ignore"), pytest.raises(InvalidDataError, match=message):
+            weigh()
+
+
+def test_infinite_popularity_is_refused() -> None:
+    counts = np.array([1.0, np.inf, 2.0, 1.0, 1.0, 1.0])
+    with pytest.raises(InvalidDataError, match="vector of finite numbers"):
+        mining.bayesian(GIVEN, SCORES, **ONE, item_popularity=counts)
+    with pytest.raises(InvalidDataError, match="below the length of item_popularity, 5; got 5"):
+        mining.bayesian(GIVEN, SCORES, **ONE, item_popularity=np.ones(5))

@@ -234,7 +234,7 @@ def test_the_steady_rate_of_sparse_data_is_the_published_one():
     assert steady_rate(Interactions.from_arrays([0, 0, 1, 1], [0, 1, 0, 1])) == 0.05  # no draws
     assert steady_rate(Interactions.from_arrays([], [], num_users=2, num_items=2)) == 0.05
     for options in ({"batch_size": 0}, {"num_negatives": 0}):
-        with pytest.raises(ValueError, match="must be at least 1; got 0"):
+        with pytest.raises(ValueError, match="must be an integer of at least 1; got 0"):
             steady_rate(drawn_at_random(3, 4, 2), **options)
 
 
@@ -249,9 +249,9 @@ def test_wrong_arguments():
     data = Interactions.from_arrays([0, 1], [0, 1])
     for options, message in (
         ({"objective": "bpr"}, "objective must be one of"),
-        ({"factors": 0}, "factors must be at least 1; got 0"),
-        ({"epochs": -1}, "epochs must not be negative; got -1"),
-        ({"num_negatives": 0}, "num_negatives must be at least 1; got 0"),
+        ({"factors": 0}, "factors must be an integer of at least 1; got 0"),
+        ({"epochs": -1}, "epochs must be an integer of at least 0; got -1"),
+        ({"num_negatives": 0}, "num_negatives must be an integer of at least 1; got 0"),
     ):
         with pytest.raises(ValueError, match=message):
             fit_flips(data, **options)

@@ -111,10 +111,10 @@ def test_same_key_same_result_and_ends_that_bite():
 def test_wrong_arguments():
     data = Interactions.from_arrays([0, 1], [0, 1])
     for options, message in (
-        ({"factors": -1}, "factors must not be negative; got -1"),
-        ({"regularization": 0.0}, "regularization must be positive; got 0.0"),
+        ({"factors": -1}, "factors must be an integer of at least 0; got -1"),
+        ({"regularization": 0.0}, "regularization must be positive and finite; got 0.0"),
         ({"prior": 1.0}, r"prior must lie in \(0, 1\); got 1.0"),
-        ({"max_iterations": 0}, "max_iterations must be at least 1; got 0"),
+        ({"max_iterations": 0}, "max_iterations must be an integer of at least 1; got 0"),
         ({"groups": [0, 0], "features": [[0.0], [1.0]]}, "got both"),
         ({"groups": [0]}, r"groups must have shape \(2,\)"),
         ({"features": [[0.0], [np.nan]]}, "features must be finite"),
@@ -125,3 +125,14 @@ def test_wrong_arguments():
         sar_em(Interactions.from_arrays([], [], num_users=1, num_items=1))
     with pytest.raises(InvalidIdError, match="group ids must lie in"):
         sar_em(data, groups=[-1, 0])
+
+
+def test_units_of_features_do_not_matter():
+    data = simulate(80, 50, 500, key=4).interactions
+    features = np.random.default_rng(0).normal(size=(50, 2))
+    found = [
+        sar_em(data, features=x, factors=0, max_iterations=20, tolerance=-np.inf).exposure.items
+        for x in (features, features * 1e-6, features * 1e3 + 7)
+    ]
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-9)
+    np.testing.assert_allclose(found[2], found[0], rtol=1e-9)

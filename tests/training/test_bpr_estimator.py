@@ -223,7 +223,7 @@ def test_a_failed_save_leaves_the_old_file(model: BPR, tmp_path: Path, monkeypat
         ({"epochs": -1}, "epochs"),
         ({"seed": -1}, "seed"),
         ({"patience": 0}, "patience"),
-        ({"num_threads": -2}, "num_threads must not be negative; got -2"),
+        ({"num_threads": -2}, "num_threads must be an integer of at least 0; got -2"),
         ({"factors": 0, "epochs": -1}, "factors.*; epochs"),
     ],
 )

@@ -131,7 +131,9 @@ def test_nbpo_takes_a_number_of_threads_and_gives_the_same_bits() -> None:
     )
     assert np.array_equal(one.item_factors, two.item_factors)
     assert "num_threads" not in one.manifest()  # as for the others: not the model's, but the run's
-    with pytest.raises(InvalidDataError, match="num_threads must not be negative; got -1"):
+    with pytest.raises(
+        InvalidDataError, match="num_threads must be an integer of at least 0; got -1"
+    ):
         NBPO(num_threads=-1)
 
 
@@ -224,7 +226,7 @@ def test_what_a_loss_cannot_have_is_refused() -> None:
         MatrixFactorization(4, loss=NBPOLoss()).fit(data, show_progress=False)
     with pytest.raises(InvalidDataError, match="propensity is for losses that need it"):
         MatrixFactorization(4, loss=BPRLoss(), propensity=power_law).fit(data, show_progress=False)
-    with pytest.raises(InvalidDataError, match="k must be at least 1; got 0"):
+    with pytest.raises(InvalidDataError, match="k must be an integer of at least 1; got 0"):
         Thresholds(k=0)
     assert BPR(4).options.factors == 4
 

@@ -406,7 +406,7 @@ def test_a_model_goes_to_torch(options: dict[str, Any]) -> None:
         ({"order": "sorted"}, "order"),
         ({"top_k": -1}, "top_k"),
         ({"loss": UBPRLoss()}, "without side values"),
-        ({"num_workers": -1}, "num_workers must not be negative; got -1"),
+        ({"num_workers": -1}, "num_workers must be an integer of at least 0; got -1"),
         ({"accidental_hits": "mask"}, "accidental_hits"),
         ({"score": "cosine", "item_bias": True}, "item_bias must be False with score='cosine'"),
     ],
