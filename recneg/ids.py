@@ -27,7 +27,10 @@ def check_ids(values: ArrayLike, what: str, limit: int = ID_LIMIT) -> NDArray[np
     if array.dtype.kind not in "iu" and array.size:
         hint = ""
         if what in ("user", "item"):
-            hint = f" (they are positions: Interactions.{what}_index finds those of labels)"
+            hint = (
+                " (they are positions: Interactions.from_polars and from_pandas take labels, "
+                f"{what}_index finds those of labels)"
+            )
         raise InvalidIdError(
             f"{what} ids must be integers; got dtype {array.dtype}, "
             f"first value {array.reshape(-1)[0]!r}{hint}"

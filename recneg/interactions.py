@@ -275,7 +275,12 @@ class Interactions(Frozen):
         num_items = (int(i.max()) + 1 if i.size else 0) if num_items is None else num_items
         w = check_values(weights, u.size, "weights", np.float32)
         t = check_values(timestamps, u.size, "timestamps", np.int64)
-        indptr, indices, w, t = rows_of_pairs(u, i, num_users, num_items, w, t)
+        with np.errstate(over="ignore"):
+            indptr, indices, w, t = rows_of_pairs(u, i, num_users, num_items, w, t)
+        if w is not None and w.size < u.size and not np.isfinite(w).all():
+            raise InvalidDataError(
+                "weights of equal pairs must have a finite sum in float32; got overflow"
+            )
         return cls(
             indptr,
             indices,
@@ -326,7 +331,7 @@ class Interactions(Frozen):
         from recneg.reading import columns_of
 
         if threshold is not None and weight is None:
-            raise InvalidDataError("a threshold needs a weight column; got weight=None")
+            raise InvalidDataError(f"a threshold needs a weight column; got weight={weight}")
         columns = columns_of(frame, user, item, weight, timestamp)
         if threshold is not None:
             rows = len(columns["weight"])
@@ -358,11 +363,26 @@ class Interactions(Frozen):
         )
 
     @classmethod
-    def from_pandas(cls, frame: pd.DataFrame, **columns: Any) -> Interactions:
+    def from_pandas(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        user: str = "user",
+        item: str = "item",
+        weight: str | None = None,
+        timestamp: str | None = None,
+        threshold: float | None = None,
+        num_users: int | None = None,
+        num_items: int | None = None,
+    ) -> Interactions:
         """Build from a pandas frame; the arguments are those of `from_polars`."""
         from recneg.reading import polars_of_pandas
 
-        return cls.from_polars(polars_of_pandas(frame, columns), **columns)
+        return cls.from_polars(
+            polars_of_pandas(frame, (user, item, weight, timestamp)),
+            user=user, item=item, weight=weight, timestamp=timestamp, threshold=threshold,
+            num_users=num_users, num_items=num_items,
+        )  # fmt: skip
 
     @classmethod
     def from_scipy(cls, matrix: spmatrix | sparray) -> Interactions:
@@ -392,8 +412,8 @@ class Interactions(Frozen):
         *,
         user: str | None = None,
         item: str | None = None,
-        weight: str | None = None,
-        timestamp: str | None = None,
+        weight: str | Literal[False] | None = None,
+        timestamp: str | Literal[False] | None = None,
         threshold: float | None = None,
         ids: Literal["integer", "string"] = "integer",
         num_users: int | None = None,
@@ -402,8 +422,9 @@ class Interactions(Frozen):
         """Read a CSV, TSV, ``::``-separated or Parquet file, plain or gzipped.
 
         Columns are found by their usual names (``userId``, ``movie_id``, ``rating``, ...) or taken
-        as given. A text file with a number in its first line has no header, and is read as user,
-        item, weight, timestamp; above labels alone there must be one.
+        as given; False for `weight` or `timestamp` takes none. A text file with a number in its
+        first line has no header, and is read as user, item, weight, timestamp; above labels alone
+        there must be one. Text is UTF-8.
 
         Parameters
         ----------

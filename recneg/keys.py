@@ -56,7 +56,6 @@ _W0, _W1 = 0x9E3779B9, 0xBB67AE85  # key increments (golden ratio, sqrt(3) - 1)
 _LOW = 0xFFFFFFFF
 _ROUNDS = 10
 
-U32 = np.uint32
 U64 = np.uint64
 _U64_LOW = np.uint64(_LOW)
 _U64_32 = np.uint64(32)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
+from recneg.checks import check_count
+
 __all__ = ["get_num_threads", "map_blocks", "map_tasks", "set_num_threads"]
 
 T = TypeVar("T")
@@ -44,7 +46,7 @@ def get_num_threads() -> int:
     value = os.environ.get("RECNEG_NUM_THREADS", "")
     if not value:
         return available_cores()
-    if not value.isdigit() or int(value) < 1:
+    if not value.isdecimal() or int(value) < 1:
         raise ValueError(f"RECNEG_NUM_THREADS must be a positive integer; got {value!r}")
     return int(value)
 
@@ -56,8 +58,8 @@ def set_num_threads(num_threads: int | None) -> None:
     depends on timing.
     """
     global _num_threads
-    if num_threads is not None and num_threads < 1:
-        raise ValueError(f"num_threads must be at least 1; got {num_threads}")
+    if num_threads is not None:
+        check_count(num_threads, "num_threads")
     _num_threads = num_threads
 
 

@@ -6,7 +6,7 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -82,14 +82,12 @@ def columns_of(
     return columns
 
 
-def polars_of_pandas(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pl.DataFrame:
-    """Convert the columns that `Interactions.from_pandas` needs, missing values to nulls."""
+def polars_of_pandas(frame: pd.DataFrame, names: Iterable[str | None]) -> pl.DataFrame:
+    """Convert the columns of these names, None for none, missing values to nulls."""
     import polars as pl
 
-    names = [columns.get(name, name) for name in ("user", "item")]
-    names += [columns[name] for name in ("weight", "timestamp") if columns.get(name)]
     table = {}
-    for name in names:
+    for name in filter(None, names):
         if name not in frame.columns:
             raise InvalidDataError(
                 f"column {name!r} must be present; got columns {list(frame.columns)}"
@@ -144,14 +142,13 @@ def read_interactions(
     *,
     user: str | None = None,
     item: str | None = None,
-    weight: str | None = None,
-    timestamp: str | None = None,
+    weight: str | Literal[False] | None = None,
+    timestamp: str | Literal[False] | None = None,
     ids: Literal["integer", "string"] = "integer",
-    weighed: bool = True,
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Read a file of interactions; return the frame and the names of its columns by role.
 
-    No column is taken for weights unless `weighed`.
+    None stands for a column that is found by its usual names, False for none.
     """
     import polars as pl
 
@@ -161,8 +158,6 @@ def read_interactions(
     frame, has_header = read_table(path)
     in_text = not path.name.lower().endswith(PARQUET)
     given = {"user": user, "item": item, "weight": weight, "timestamp": timestamp}
-    if not weighed:
-        del given["weight"]
     names = _roles(frame.columns, given, in_text, path)
     if not in_text:
         return frame, names
@@ -183,12 +178,28 @@ def read_interactions(
         if bad.any():
             row = int(bad.arg_max() or 0)
             error = InvalidIdError if role in ("user", "item") else InvalidDataError
+            off = ""
+            if given[role] is None and role in ("weight", "timestamp"):
+                off = f"; {role}=False leaves this column, found by its name, aside"
             raise error(
                 f"{path.name}, line {row + first_line}: {name!r} must be {want}; "
-                f"got {frame[name][row]!r}"
+                f"got {frame[name][row]!r}{off}"
             )
+        if values.dtype == pl.String:
+            _check_text(values, f"{path.name}, line ", first_line)
         casts[name] = values
     return pl.DataFrame(casts).filter(~blank), names
+
+
+def _check_text(labels: pl.Series, where: str, first_line: int) -> None:
+    """Refuse labels that were not UTF-8: other bytes are all read as one character, U+FFFD."""
+    strange = labels.str.contains("\ufffd", literal=True).fill_null(False)
+    if strange.any():
+        row = int(strange.arg_max() or 0)
+        raise InvalidDataError(
+            f"{where}{row + first_line}: labels must be UTF-8 text; got {labels[row]!r}, "
+            "where the file has other bytes"
+        )
 
 
 def _parse(text: pl.Series, role: str, ids: str) -> tuple[pl.Series, pl.Series, str]:
@@ -231,6 +242,8 @@ def read_table(path: Path) -> tuple[pl.DataFrame, bool]:
         data = gzip.decompress(data) if name.endswith(".gz") else data
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InvalidDataError(f"{path} must be a gzip file: {error}") from None
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise InvalidDataError(f"{path.name} must be UTF-8 text; it begins as UTF-16 does")
     head = data[:65536].decode("utf-8-sig", "replace").splitlines()
     if not data.strip():
         raise InvalidDataError(f"{path.name} must have at least one row; it is empty")
@@ -243,6 +256,9 @@ def read_table(path: Path) -> tuple[pl.DataFrame, bool]:
     if separator == "::":
         data, separator = data.replace(b"::", b"\t"), "\t"
         head[0] = head[0].replace("::", "\t")
+    quoted = separator in ",;" or any(
+        re.fullmatch(r'\s*".*"\s*', cell) for line in head[:2] for cell in line.split(separator)
+    )
     cells = [cell.strip().strip('"') for cell in head[0].split(separator)]
     has_header = not any(re.fullmatch(r"[-+]?\d+(\.\d+)?", cell) for cell in cells)
     try:
@@ -251,7 +267,7 @@ def read_table(path: Path) -> tuple[pl.DataFrame, bool]:
             separator=separator,
             has_header=has_header,
             infer_schema=False,
-            quote_char='"' if separator == "," else None,
+            quote_char='"' if quoted else None,
             encoding="utf8-lossy",
         )
     except pl.exceptions.PolarsError as error:
@@ -272,12 +288,17 @@ def _first_long_line(data: bytes, separator: str, width: int) -> str:
 
 
 def _roles(
-    columns: list[str], given: dict[str, str | None], in_text: bool, path: Path
+    columns: list[str], given: Mapping[str, str | Literal[False] | None], in_text: bool, path: Path
 ) -> dict[str, str | None]:
     """Give each role a column: the one named by the user, else the first with a usual name."""
-    plain = {re.sub(r"[^a-z]", "", column.lower().split(":")[0]): column for column in columns}
+    plain: dict[str, str] = {}
+    for column in columns:
+        plain.setdefault(re.sub(r"[^a-z]", "", column.lower().split(":")[0]), column)
     roles: dict[str, str | None] = {}
     for role, name in given.items():
+        if name is False:
+            roles[role] = None
+            continue
         if name is not None:
             if name not in columns:
                 raise InvalidDataError(

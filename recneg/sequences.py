@@ -385,8 +385,7 @@ class Sequences(Frozen):
         """Build from a pandas frame; the arguments are those of `from_polars`."""
         from recneg.reading import polars_of_pandas
 
-        names = {"user": sequence, "item": item, "timestamp": timestamp}
-        table = polars_of_pandas(frame, names)
+        table = polars_of_pandas(frame, (sequence, item, timestamp))
         return cls.from_polars(table, sequence=sequence, item=item, timestamp=timestamp)
 
     @classmethod
@@ -430,7 +429,7 @@ class Sequences(Frozen):
                 raise ValueError(f"lines have no columns; got {sequence or item or timestamp!r}")
             return cls(**read_lines(path, ids))
         frame, names = read_interactions(
-            path, user=sequence, item=item, timestamp=timestamp, ids=ids, weighed=False
+            path, user=sequence, item=item, timestamp=timestamp, ids=ids, weight=False
         )
         return cls.from_polars(
             frame, sequence=names["user"], item=names["item"], timestamp=names["timestamp"]

@@ -449,3 +449,14 @@ def test_union_needs_one_id_space() -> None:
     data = Interactions.from_arrays([0], [0], num_items=3)
     with pytest.raises(InvalidDataError, match=r"\(1, 3\); got \(1, 4\)"):
         data.union(Interactions.from_arrays([0], [0], num_items=4))
+
+
+def test_weights_of_equal_pairs_have_a_finite_sum() -> None:
+    with pytest.raises(InvalidDataError, match="must have a finite sum in float32; got overflow"):
+        Interactions.from_arrays([0, 0], [1, 1], weights=[3e38, 3e38])
+
+
+def test_from_pandas_knows_its_arguments() -> None:
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(TypeError, match="user_col"):
+        Interactions.from_pandas(pandas.DataFrame({"u": [1], "item": [2]}), user_col="u")

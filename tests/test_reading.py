@@ -51,6 +51,53 @@ def test_harmless_variations(tmp_path: Path, change, header: str) -> None:
     assert read(tmp_path, change(header + BARE.format(","))).to_polars().rows() == ROWS
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_quoted_cells_of_any_separator(tmp_path: Path, separator: str) -> None:
+    text = '"User-ID"{0}"ISBN"{0}"Book-Rating"\n"7"{0}"03{0}4"{0}"5"\n"8"{0}"x"{0}"0"\n'
+    data = read(
+        tmp_path, text.format(separator), user="User-ID", item="ISBN", weight="Book-Rating",
+        ids="string",
+    )  # fmt: skip
+    assert data.user_ids is not None
+    assert data.item_ids is not None
+    assert data.user_ids.tolist() == ["7", "8"]
+    assert data.item_ids.tolist() == [f"03{separator}4", "x"]
+
+
+def test_single_quotes_in_tab_separated_text_are_text(tmp_path: Path) -> None:
+    data = read(tmp_path, 'user\titem\n1\t12" single\n2\t7" single\n', ids="string")
+    assert data.item_ids is not None
+    assert data.item_ids.tolist() == ['12" single', '7" single']
+
+
+def test_labels_of_another_encoding_are_refused(tmp_path: Path) -> None:
+    text = "user,item,title\n1,2,caf\xe9\n1,3,tea\n".encode("latin-1")
+    assert len(read(tmp_path, text)) == 2  # titles are not read
+    labels = "user,item\na,tea\nb,caf\xe9\nc,caf\xe8\n".encode("latin-1")
+    with pytest.raises(InvalidDataError, match="line 3: labels must be UTF-8 text; got 'caf"):
+        read(tmp_path, labels, ids="string")
+    with pytest.raises(InvalidDataError, match="must be UTF-8 text; it begins as UTF-16"):
+        read(tmp_path, "user,item\n1,2\n".encode("utf-16"))
+    (tmp_path / "s.csv").write_bytes(b"session,item,time\na,\xe9,1\na,\xe8,2\n")
+    with pytest.raises(InvalidDataError, match="labels must be UTF-8"):
+        Sequences.from_file(tmp_path / "s.csv", ids="string")
+
+
+def test_columns_found_by_name_can_be_left_aside(tmp_path: Path) -> None:
+    text = "user,item,value,date\n1,2,view,03/01/2020\n1,3,buy,x\n"
+    with pytest.raises(InvalidDataError, match="got 'view'; weight=False leaves this column"):
+        read(tmp_path, text)
+    data = read(tmp_path, text, weight=False, timestamp=False)
+    assert len(data) == 2
+    assert data.weights is None
+    assert data.timestamps is None
+
+
+def test_the_first_of_equal_columns_is_taken(tmp_path: Path) -> None:
+    data = read(tmp_path, "User,user,item\n1,5,2\n1,6,3\n")
+    assert data.num_users == 1
+
+
 def test_columns_beyond_the_fourth_and_named_columns(tmp_path: Path) -> None:
     text = "".join(line + ",x,y\n" for line in BARE.format(",").splitlines())
     assert read(tmp_path, text).to_polars().rows() == ROWS

@@ -61,6 +61,8 @@ class InteractionRows:
             index = np.arange(*index.indices(len(self)))
         rows = np.asarray(index)
         if rows.ndim == 0:
+            if rows.dtype.kind not in "iu":
+                raise TypeError(f"rows must be integers; got {index!r}")
             return self[rows.item()]
         rows = check_ids(rows, "row", len(self))
         return (rows, *(column[rows].astype(np.int64) for column in self._columns()))

@@ -7,7 +7,7 @@ from recneg.catalogue.recipe import Entry, Memory
 
 __all__ = ["CATALOGUE"]
 
-STATIC = Memory(user=33, item=32, interaction=10)
+STATIC = Memory(user=33, item=32, interaction=2)
 NONE = Memory()
 UNIFORM = Memory(user=9, interaction=2)
 
@@ -18,14 +18,14 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "propensity": Entry(
         laws.propensity, "P(irrelevant | no click) by exposure", "Saito et al., WSDM 2020",
-        Memory(33, 48, 10),
+        Memory(33, 40, 2),
     ),
     "noisy_label": Entry(
         laws.noisy_label, "1, thinned by P(irrelevant | no vote)", "Yu & Qin, SIGIR 2020",
-        Memory(user=408, item=400),  # flips of 50 factors
+        Memory(user=417, item=400, interaction=2),  # flips of 50 factors
     ),
     "mixture": Entry(
-        laws.mixture, "weighted sum of laws", "Yang et al., WWW 2020", Memory(42, 32, 12)
+        laws.mixture, "weighted sum of laws", "Yang et al., WWW 2020", Memory(42, 32, 4)
     ),
     "conditional": Entry(
         laws.conditional, "a law given excluded pairs, 4 bytes each", "by definition",
@@ -70,7 +70,8 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "refreshed": Entry(
         laws.refreshed_pool, "the best of a rebuilt index, and 1",
-        "Xiong et al., ICLR 2021; Zhan et al., SIGIR 2021", Memory(user=8 + 16 * 200),
+        "Xiong et al., ICLR 2021; Zhan et al., SIGIR 2021",
+        Memory(user=8 + 16 * 200, interaction=2),
     ),
     "pool": Entry(
         laws.pool, "a pool resampled by exp(score) / q", "Chen et al., WWW 2022",

@@ -49,6 +49,8 @@ def parse_options(text: str, known: Mapping[str, Parameter]) -> dict[str, Any]:
                 f"options of {name} must be written as option=value, of "
                 f"{', '.join(known) or 'none'}; got {part!r}{did_you_mean(option, known)}"
             )
+        if option in options:
+            raise InvalidDataError(f"an option must be given once; got {option} twice in {text!r}")
         options[option] = _value(value, str(known[option].annotation), f"{name}:{option}")
     return options
 

@@ -61,16 +61,17 @@ def _one_line(text: str) -> str:
 
 def _with_options(text: str) -> str:
     """Write the arguments of functions that an error names as the options that they are here."""
-    text = re.sub(r"\b(ids|exhausted|patience)='?(\w+)'?", _option, text)
+    text = re.sub(r"\b(ids|exhausted|patience|weight|timestamp)='?(\w+)'?", _option, text)
     text = re.sub(
         r"(no column looks like an? (\w+) .*); name one of", r"\1; name with --\2 one of", text
     )
+    text = text.replace("the data have none", "the data have none (--timestamp names a file's)")
     return text.replace("or None for", "or none for")
 
 
 def _option(argument: re.Match[str]) -> str:
     name, value = argument.groups()
-    return f"--{name} {'none' if value == 'None' else value}"
+    return f"--{name} {'none' if value in ('None', 'False') else value}"
 
 
 def _fail(message: str, status: int) -> None:

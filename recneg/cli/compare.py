@@ -22,7 +22,7 @@ from recneg.cli.options import DataOptions, ModelOptions
 from recneg.cli.tables import print_table, stdout
 from recneg.diagnostics import Comparison, compare_samplers
 from recneg.errors import InvalidDataError
-from recneg.files import atomic_path
+from recneg.files import atomic_path, check_folder
 from recneg.interactions import Interactions
 from recneg.parallel import get_num_threads
 from recneg.progress import progress_bar
@@ -63,10 +63,13 @@ def run(
     trainer = make_trainer(choices, model, data, split.train.num_items)
     whole = trainer()
     if loaded.note:
-        Console(stderr=True).print(loaded.note)
+        Console(stderr=True, highlight=False, markup=False).print(loaded.note)
     epochs = whole.options.epochs
     for name in samplers:
         check_needs(name, Material(split.train, shown))
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        check_folder(out / "comparison.md")
     with progress_bar() as bar:
         task = bar.add_task("", total=len(makers) * epochs, figures="")
         reports = {
@@ -152,7 +155,6 @@ def write_report(comparison: Comparison, configuration: dict[str, Any], out: Pat
     """Write table, curves, plot and configuration to a folder, each file whole or not at all."""
     from recneg.diagnostics.plots import plot_curves
 
-    out.mkdir(parents=True, exist_ok=True)
     for name, frame in (("comparison", comparison.table()), ("curves", comparison.curves())):
         with atomic_path(out / f"{name}.parquet") as path:
             frame.write_parquet(path)

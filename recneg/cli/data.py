@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,20 @@ from recneg.interactions import Interactions
 from recneg.keys import Key, random_floats
 from recneg.splits import Split, carve_validation, leave_last_out, random_split, time_split
 
-__all__ = ["LoadedData", "load_data", "make_split", "training_dislikes"]
+__all__ = [
+    "OF_FILES",
+    "LoadedData",
+    "column",
+    "load_data",
+    "make_split",
+    "refuse",
+    "training_dislikes",
+]
 
 SIMULATED = {"num_users": 2_000, "num_items": 1_500, "num_interactions": 100_000}
+OF_FILES = ("user", "item", "weight", "timestamp", "ids")
+"""Options that tell how a file is read."""
+
 TEXT_SUFFIXES = (".csv", ".tsv", ".dat", ".txt", ".data", ".gz", ".parquet", ".pq")
 
 
@@ -39,12 +51,11 @@ def load_data(options: SourceOptions) -> LoadedData:
 
     path = Path(options.data)
     if options.data in (*names(), "simulated"):
-        columns = (options.user, options.item, options.weight, options.timestamp)
-        if any(columns) or options.ids != "integer":
-            raise InvalidDataError(
-                f"--user, --item, --weight, --timestamp and --ids must be of a file; "
-                f"got --data {options.data}"
-            )
+        refuse(options, OF_FILES, "of a file")
+    if options.data not in names():
+        refuse(options, ("fold",), "of a data set that has folds")
+    if options.data == "simulated":
+        refuse(options, ("threshold",), "of data with ratings")
     if options.data == "simulated":
         from recneg.simulation import simulate
 
@@ -64,11 +75,27 @@ def load_data(options: SourceOptions) -> LoadedData:
         )
     read = partial(
         Interactions.from_file, path, user=options.user, item=options.item,
-        weight=options.weight, timestamp=options.timestamp, ids=options.ids,
+        weight=column(options.weight), timestamp=column(options.timestamp), ids=options.ids,
     )  # fmt: skip
     interactions = read(threshold=options.threshold)
     dislikes = None if options.threshold is None else _dislikes(read(), interactions)
     return LoadedData(interactions, dislikes)
+
+
+def refuse(options: SourceOptions, names: Sequence[str], wanted: str) -> None:
+    """Raise `InvalidDataError` for options that these data do not have."""
+    plain = SourceOptions()
+    given = [f"--{name}" for name in names if getattr(options, name) != getattr(plain, name)]
+    if given:
+        raise InvalidDataError(
+            f"{', '.join(f'--{name}' for name in names)} must be {wanted}; "
+            f"got --data {options.data} {' '.join(given)}"
+        )
+
+
+def column(name: str | None) -> str | Literal[False] | None:
+    """Return the name of a column, False where none is wanted."""
+    return False if name == "none" else name
 
 
 def _dislikes(rated: Interactions, liked: Interactions) -> Interactions:

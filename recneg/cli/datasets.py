@@ -27,7 +27,7 @@ def run() -> None:
     headers = ["name", "users", "items", "interactions", "at hand", "title"]
     print_table("", headers, rows, left=(5,))
     stdout().print(
-        "What is not at hand is downloaded when first used, or read from the folder that the\n"
-        "environment variable RECNEG_DATA names. Some publishers of sessions want people to sign\n"
+        "What is not at hand is downloaded when first used, or read from the folder that the "
+        "environment variable RECNEG_DATA names. Some publishers of sessions want people to sign "
         "in: loading then says which file to put where."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -64,6 +65,6 @@ def raw_id(text: str, ids: NDArray[Any] | None, what: str) -> Any:
     """Return an id as the data have it: an integer, or the text itself."""
     if ids is not None and ids.dtype.kind not in "iu":
         return text
-    if not text.lstrip("-").isdigit():
+    if not re.fullmatch(r"-?[0-9]+", text):
         raise InvalidDataError(f"{what} ids of these data are integers; got {text!r}")
     return int(text)

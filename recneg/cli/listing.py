@@ -36,7 +36,7 @@ def samplers() -> None:
     )
     stdout().print(
         "Laws are up to a factor, over what the user has not seen. Bytes are beyond the "
-        "interactions, d is the number of factors. While training, what follows the model keeps a\n"
+        "interactions, d is the number of factors. While training, what follows the model keeps a "
         "copy of it, variance five, and guided its guide; other mining only its candidates.\n"
         "In Python alone: recneg.mining.mixed_hard and mixed_positive, whose negatives are vectors."
     )

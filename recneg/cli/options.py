@@ -29,9 +29,11 @@ class SourceOptions:
     item
         Column of the item ids in a file; found by its name if not given.
     weight
-        Column of ratings or counts, which a threshold needs; found by its name if not given.
+        Column of ratings or counts, which a threshold needs; found by its name if not given, and
+        none takes no column.
     timestamp
-        Column of times, which splits by time need; found by its name if not given.
+        Column of times, which splits by time need; found by its name if not given, and none takes
+        no column.
     ids
         Kind of the ids in a text file.
     seed

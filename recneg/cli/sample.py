@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recneg.catalogue import Material, parse_recipe
 from recneg.checks import check_count
-from recneg.cli.data import load_data
+from recneg.cli.data import column, load_data
 from recneg.cli.options import SourceOptions
 from recneg.cli.outputs import check_table_file
 from recneg.cli.tables import counted, stdout
@@ -71,8 +71,8 @@ def _rows(
         return np.arange(len(interactions)), users, interactions.timestamps
     names: dict[str, Any]
     frame, names = read_interactions(
-        path, user=data.user, item=data.item, weight=data.weight, timestamp=data.timestamp,
-        ids=data.ids,
+        path, user=data.user, item=data.item, weight=column(data.weight),
+        timestamp=column(data.timestamp), ids=data.ids,
     )  # fmt: skip
     rows = np.arange(frame.height)
     if data.threshold is not None:

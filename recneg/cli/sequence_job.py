@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recneg.catalogue import Material, Recipe
+from recneg.cli.data import OF_FILES, column, refuse
 from recneg.cli.job import Job, Listed, raw_id
 from recneg.cli.options import DataOptions
 from recneg.cli.tables import counted
@@ -54,14 +55,9 @@ class SequenceJob(Job):
     def _load(self, options: DataOptions) -> tuple[Sequences, SequenceSplit | None]:
         from recneg.datasets import load_sequences, names
 
-        given = [
-            f"--{name}"
-            for name in ("threshold", "fold", "weight")
-            if getattr(options, name) is not None
-        ]
-        if given:
-            raise InvalidDataError(f"sequences must be loaded without {', '.join(given)}")
+        refuse(options, ("threshold", "fold", "weight"), "of interactions, not of sequences")
         if options.data in names():
+            refuse(options, OF_FILES, "of a file")
             found = load_sequences(options.data)
             self.note, self.titles = found.note, found.titles
             return found.sequences, found.split
@@ -72,8 +68,8 @@ class SequenceJob(Job):
             )
         self.note, self.titles = None, None
         whole = Sequences.from_file(
-            options.data, sequence=options.user, item=options.item, timestamp=options.timestamp,
-            ids=options.ids,
+            options.data, sequence=options.user, item=options.item,
+            timestamp=column(options.timestamp) or None, ids=options.ids,
         )  # fmt: skip
         return whole, None
 

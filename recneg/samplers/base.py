@@ -251,7 +251,7 @@ class Sampler(ABC):
         raise NoNegativeError(
             f"every user must have an item that {type(self).__name__} may draw; "
             f"{len(without)} of this batch {have} none: {named}{more} "
-            "(drop them, or pass exhausted='mask')"
+            "(drop them; sample alone can leave them out, with exhausted='mask')"
         )
 
     @final

@@ -68,6 +68,13 @@ def test_many_rows_outside(index) -> None:
         make_rows()[index]
 
 
+@pytest.mark.parametrize("index", [1.0, None, "1"])
+def test_what_is_no_row(index) -> None:
+    rows = InteractionRows(Interactions.from_arrays([0, 1], [0, 1]))
+    with pytest.raises(TypeError, match="rows must be integers; got"):
+        rows[index]
+
+
 def test_no_interactions() -> None:
     rows = InteractionRows(Interactions.from_arrays([], [], num_users=3, num_items=2))
     assert len(rows) == 0

@@ -404,7 +404,19 @@ def test_changed_data_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["compare", "--data", "missing.csv"], "file must exist; got missing.csv"),
         (["compare", "--threshold", "9"], "at least 9"),
         (["compare", "--seed", "-1"], r"must lie in \[0, 2\*\*64\)|seed"),
-        (["compare", "--split", "leave-last", "--data", "simulated"], "needs timestamps"),
+        (["compare", "--split", "leave-last", "--data", "simulated"], "needs .*--timestamp names"),
+        (
+            ["compare", "--data", "simulated", "--threshold", "3"],
+            "threshold must be of data with",
+        ),
+        (
+            ["compare", "--data", "simulated", "--fold", "u1"],
+            "must be of a data set that has folds",
+        ),
+        (["train", M, "--model", "tron", "--timestamp", "t"], "must be of a file; .* --timestamp"),
+        (["compare", "--samplers", "popularity:floor=1,floor=2"], "once; got floor twice in"),
+        (["train", "/proc/m.safetensors"], "folder of /proc/m.safetensors must be writable"),
+        (["compare", "--out", "/proc/report"], "/proc/report"),
         (["train"], "train.*requires an argument"),
         (["train", "model.pt"], "model is a safetensors file .* end in .safetensors; got model.pt"),
         (["train", M, "--checkpoint", "run"], "checkpoint is a safetensors file .*; got run$"),
@@ -430,8 +442,8 @@ def test_changed_data_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["train", M, "--model", "mf", "--preset"], "preset must be one of"),
         (["train", M, "--model", "mf", "--learning-rate", "1"], "options of mf must be among"),
         (["train", M, "--model", "tron", "--split", "random"], "must be split by auto, given"),
-        (["train", M, "--model", "tron", "--threshold", "4"], "without --threshold"),
-        (["train", M, "--model", "tron", "--weight", "w"], "without --weight"),
+        (["train", M, "--model", "tron", "--threshold", "4"], "not of sequences; .* --threshold"),
+        (["train", M, "--model", "tron", "--weight", "w"], "not of sequences; .* --weight"),
         (["train", M, "--model", "tron", "--data", "simulated"], "data of a model of seq"),
         (["compare", "--model", "tron"], "must be given a model of users; got tron"),
         (["compare", "--model", "nbpo"], "must keep its own sampler"),
@@ -466,7 +478,8 @@ def test_a_wrong_argument_is_one_line_and_exit_2(
         ("1,2\n1,x3\n", "line 3: .*(read labels with --ids string); got 'x3'"),
         (
             "1,2\n1,3\n2,2\n",
-            "1 of this batch has none: 0 (id 1) (drop them, or pass --exhausted mask)",
+            "1 of this batch has none: 0 (id 1) "
+            "(drop them; sample alone can leave them out, with --exhausted mask)",
         ),
     ],
 )
@@ -577,5 +590,70 @@ def test_numbers_of_samplers_are_never_cut(
     monkeypatch.setattr("recneg.cli.tables.WIDTH_OF_FILES", width)
     run("samplers")
     shown = capsys.readouterr().out.splitlines()
-    assert next(line for line in shown if "popularity" in line).split()[-3:] == ["33", "32", "10"]
-    assert next(line for line in shown if " midx " in line).split()[-4:] == ["d", "+", "20", "4"]
+    numbers = {line.split()[0]: line.split() for line in shown if line.strip()}  # of the last table
+    assert numbers["popularity"][-3:] == ["33", "32", "2"]
+    assert numbers["midx"][-4:] == ["d", "+", "20", "4"]
+
+
+def test_options_that_the_data_have_not_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "clicks.csv"
+    path.write_text("user,item\n1,2\n1,3\n2,2\n2,4\n")
+    with pytest.raises(SystemExit):
+        run("train", tmp_path / M, "--data", path, "--fold", "u1")
+    assert "--fold must be of a data set that has folds" in capsys.readouterr().err
+
+
+def test_columns_found_by_their_names_can_be_left_aside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "events.csv", tmp_path / "n.parquet"
+    path.write_text("user,item,value,date\n1,2,view,03/01/2020\n1,3,buy,x\n2,4,view,\n")
+    with pytest.raises(SystemExit):
+        run("sample", out, "--data", path)
+    assert "--weight none leaves this column" in capsys.readouterr().err
+    run("sample", out, "--data", path, "--weight", "none", "--timestamp", "none")
+    assert pl.read_parquet(out).height == 3
+
+
+def test_ids_titles_and_paths_are_no_markup(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "w[a]"
+    folder.mkdir()
+    items = ("[/x]", "[b]", ":smile:", "[red]t")
+    lines = [f"u{user},{item}" for user in range(8) for item in items]
+    (folder / "c.csv").write_text("user,item\n" + "\n".join(lines) + "\nu0,other\nu0,more\n")
+    fast = ["--epochs", "1", "--factors", "2", "--patience", "none", "--test", "0.5"]
+    run("train", folder / M, "--data", folder / "c.csv", "--ids", "string", *fast)
+    assert f"next: recneg evaluate {folder / M}" in capsys.readouterr().out.replace("\n", "")
+    run("recommend", folder / M, "u1", "--n", "6")
+    printed = capsys.readouterr().out
+    assert sum(word in printed for word in items) >= 2
+
+
+def test_a_full_disk_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import safetensors.numpy
+    from safetensors import SafetensorError
+
+    def full(*_: object) -> None:
+        raise SafetensorError("No space left on device")
+
+    monkeypatch.setattr(safetensors.numpy, "save_file", full)
+    with pytest.raises(SystemExit) as exit_:
+        run("train", tmp_path / M, *FAST)
+    assert exit_.value.code == 2
+    assert "m.safetensors could not be written: No space left" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_no_model_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / M).mkdir()
+    with pytest.raises(SystemExit):
+        run("train", tmp_path / M)
+    captured = capsys.readouterr()
+    assert "must be a file; got a folder" in captured.err
+    assert "epoch" not in captured.err
