@@ -19,7 +19,7 @@ check: $(VENV)/dev.stamp  ## style, types, and the direction of imports
 	$(BIN)/lint-imports
 
 bounds: $(VENV)/dev.stamp  ## the kernels' tests with every array access checked
-	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(VENV)/numba-boundscheck $(BIN)/python -m pytest -q tests/samplers tests/models tests/training tests/evaluation tests/retrieval tests/propensity tests/noise tests/losses tests/test_interactions.py
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(VENV)/numba-boundscheck $(BIN)/python -m pytest -q tests/samplers tests/models tests/training tests/evaluation tests/retrieval tests/propensity tests/noise tests/losses tests/test_interactions.py tests/test_csr.py tests/test_keys.py tests/test_quickselect.py tests/test_simulation.py
 
 bench: $(VENV)/bench.stamp  ## long: speed, memory and growth, beside implicit, Cornac, LensKit and torch
 	$(BIN)/python benchmarks/sampling.py

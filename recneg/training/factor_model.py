@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recneg.checks import check_count
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions, check_ids
 from recneg.retrieval import rank_factors
@@ -113,10 +114,16 @@ class FactorModel(SavedModel):
         """
         self._require_fitted()
         users = check_ids(np.atleast_1d(userid), "user", len(self._user_factors))
+        check_count(N, "N")
         factors, seen = self._user_factors, None
         rows: NDArray[np.int64] | None = users
         if filter_already_liked_items and user_items is not None:
             seen = as_interactions(user_items)
+            if seen.num_items != len(self._item_factors):
+                raise InvalidDataError(
+                    f"user_items must have the {len(self._item_factors)} items of the model; "
+                    f"got {seen!r}"
+                )
             if seen is not user_items or seen.num_users != len(factors):  # of these users alone
                 factors, rows = factors[users], None
             if seen.num_users != len(factors):

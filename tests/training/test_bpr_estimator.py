@@ -261,8 +261,11 @@ def test_bad_ids(model: BPR) -> None:
         model.recommend(10**6)
     with pytest.raises(InvalidIdError, match="item ids must lie in"):
         model.recommend(0, filter_items=[-1])
-    with pytest.raises(ValueError, match="k must be"):
+    with pytest.raises(ValueError, match="N must be an integer of at least 1; got 0"):
         model.recommend(0, N=0)
+    other = Interactions.from_arrays([0], [0], num_users=1, num_items=3)
+    with pytest.raises(InvalidDataError, match="user_items must have the .* items of the model"):
+        model.recommend(0, other)
 
 
 def test_progress_bar_and_repr(split: Split, capsys: pytest.CaptureFixture[str]) -> None:
