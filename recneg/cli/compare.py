@@ -17,7 +17,7 @@ from rich.console import Console
 from recneg.catalogue import MODELS, Material, Recipe, check_needs, parse_recipe
 from recneg.catalogue.parsing import name_of
 from recneg.cli.data import load_data, make_split, training_dislikes
-from recneg.cli.models import Choices, make_trainer
+from recneg.cli.models import Choices, check_validation, make_trainer
 from recneg.cli.options import DataOptions, ModelOptions
 from recneg.cli.tables import print_table, stdout
 from recneg.diagnostics import Comparison, compare_samplers
@@ -62,6 +62,7 @@ def run(
     shown = training_dislikes(loaded, split, data)
     trainer = make_trainer(choices, model, data, split.train.num_items)
     whole = trainer()
+    check_validation(whole, split)
     if loaded.note:
         Console(stderr=True, highlight=False, markup=False).print(loaded.note)
     epochs = whole.options.epochs

@@ -30,6 +30,10 @@ class FactorJob(Job):
         self._options, self._loaded = options, load_data(options)
         self.split = make_split(self._loaded, options)
         self.note, self.titles = self._loaded.note, self._loaded.titles
+        repeated = self._loaded.interactions.num_duplicates
+        if repeated:
+            merged = f"{counted(repeated, 'row')} repeated a pair and were merged"
+            self.note = f"{self.note}\n{merged}" if self.note else merged
         self.num_items, self.item_ids = self.split.train.num_items, self.split.train.item_ids
 
     def recipe(self, make: Callable[[Material], Recipe]) -> dict[str, Any]:

@@ -29,7 +29,14 @@ from recneg.errors import IntegrityError, InvalidDataError
 from recneg.files import atomic_path
 from recneg.training import SequenceModel
 
-__all__ = ["Choices", "evaluate_model", "make_trainer", "recommend_items", "train_model"]
+__all__ = [
+    "Choices",
+    "check_validation",
+    "evaluate_model",
+    "make_trainer",
+    "recommend_items",
+    "train_model",
+]
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,15 @@ def make_trainer(
     )
 
 
+def check_validation(model: Any, split: Any) -> None:
+    """Raise `InvalidDataError` if the epoch cannot be chosen: trainers would carve train again."""
+    if model.options.patience is not None and not len(split.validation):
+        raise InvalidDataError(
+            f"choosing the epoch needs validation data; got {split!r} (with --patience none the "
+            "last epoch is kept)"
+        )
+
+
 def train_model(
     out: Path, choices: Choices, checkpoint: Path | None, data: DataOptions, model: ModelOptions
 ) -> None:
@@ -95,6 +111,7 @@ def train_model(
     job = _job(kind, data)
     recipe = {} if law is None else job.recipe(law)
     estimator = make_trainer(choices, model, data, job.num_items)(**recipe)
+    check_validation(estimator, job.split)
     job.fit(estimator, checkpoint)
     recorded = asdict(data) | ({"data": str(Path(data.data).resolve())} if _is_file(data) else {})
     estimator.run = {"data": recorded, **asdict(choices), "split": job.split.checksum}
@@ -105,7 +122,10 @@ def train_model(
         console.print(job.note)
     console.print(f"{data.data}: {job.split!r}")
     scores = [epoch.validation for epoch in estimator.history if epoch.validation is not None]
-    best = f", best validation {job.judged_by(estimator)} {max(scores):.4f}" if scores else ""
+    chosen = ("last", scores[-1:]) if estimator.options.patience is None else ("best", scores)
+    best = ""
+    if scores:
+        best = f", {chosen[0]} validation {job.judged_by(estimator)} {max(chosen[1]):.4f}"
     seconds = 0.0 if last is None else last.seconds
     epochs = counted(len(estimator.history), "epoch")
     if estimator.resumed_epochs:

@@ -415,6 +415,14 @@ def test_changed_data_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[
         ),
         (["train", M, "--model", "tron", "--timestamp", "t"], "must be of a file; .* --timestamp"),
         (["compare", "--samplers", "popularity:floor=1,floor=2"], "once; got floor twice in"),
+        (
+            ["train", M, "--validation", "0"],
+            "choosing the epoch needs validation .* --patience none",
+        ),
+        (
+            ["compare", "--validation", "0"],
+            "choosing the epoch needs validation .* --patience none",
+        ),
         (["train", "/proc/m.safetensors"], "folder of /proc/m.safetensors must be writable"),
         (["compare", "--out", "/proc/report"], "/proc/report"),
         (["train"], "train.*requires an argument"),
@@ -657,3 +665,18 @@ def test_a_folder_is_no_model_file(tmp_path: Path, capsys: pytest.CaptureFixture
     captured = capsys.readouterr()
     assert "must be a file; got a folder" in captured.err
     assert "epoch" not in captured.err
+
+
+def test_what_train_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [f"{user},{(user * 7 + step) % 23}" for user in range(40) for step in range(6)]
+    path = tmp_path / "clicks.csv"
+    path.write_text("user,item\n" + "\n".join(rows + rows[:5]) + "\n")
+    fast = ["--data", path, "--epochs", "4", "--factors", "4", "--evaluate-every", "2"]
+    run("train", tmp_path / M, *fast, "--patience", "none")
+    printed = capsys.readouterr().out
+    assert "5 rows repeated a pair and were merged" in printed
+    assert "last validation NDCG@20" in printed
+    run("train", tmp_path / M, *fast)
+    assert "best validation NDCG@20" in capsys.readouterr().out
+    run("train", tmp_path / M, *fast, "--patience", "none", "--validation", "0")
+    assert "validation 0" in capsys.readouterr().out
