@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -17,7 +16,6 @@ from recneg.samplers.base import Sampler
 
 __all__ = [
     "FactorSampler",
-    "check_temperature",
     "first_above",
     "frozen_factors",
     "inner",
@@ -97,12 +95,6 @@ def frozen_factors(
         )
     factors.setflags(write=False)
     return factors
-
-
-def check_temperature(temperature: float) -> None:
-    """Raise `InvalidDataError` unless the temperature is positive and finite."""
-    if not (math.isfinite(temperature) and temperature > 0):
-        raise InvalidDataError(f"the temperature must be positive and finite; got {temperature}")
 
 
 def within_float32(log_q: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
+from recneg.checks import check_number
 from recneg.errors import InvalidDataError
 from recneg.samplers.law import Law, weighted_law
 from recneg.samplers.static import StaticSampler
@@ -57,8 +58,7 @@ class Popularity(StaticSampler):
     counts: ArrayLike | None = field(default=None, kw_only=True, repr=False)
 
     def _build(self) -> Law:
-        if not math.isfinite(self.exponent):
-            raise InvalidDataError(f"the exponent must be finite; got {self.exponent}")
+        check_number(self.exponent, "exponent")
         if not 0 <= self.floor < math.inf:
             raise InvalidDataError(f"floor must be finite and not negative; got {self.floor}")
         counts = np.maximum(self._counts(), self.floor)

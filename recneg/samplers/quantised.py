@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from recneg.checks import check_number
 from recneg.samplers.cells import CellSampler, Weighting
-from recneg.samplers.factors import FactorSampler, check_temperature
+from recneg.samplers.factors import FactorSampler
 
 __all__ = ["QuantisedSampler"]
 
@@ -33,7 +34,7 @@ class QuantisedSampler(CellSampler, FactorSampler):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_temperature(self.temperature)
+        check_number(self.temperature, "temperature", "positive")
         _ = self._cells
 
     def _vectors(self) -> NDArray[np.float32]:

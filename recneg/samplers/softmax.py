@@ -8,11 +8,11 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recneg.checks import check_number
 from recneg.jit import kernel
 from recneg.keys import Key, word
 from recneg.samplers.factors import (
     FactorSampler,
-    check_temperature,
     first_above,
     unit_float,
     within_float32,
@@ -74,7 +74,7 @@ class Softmax(FactorSampler):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_temperature(self.temperature)
+        check_number(self.temperature, "temperature", "positive")
 
     def _draw(
         self, users: NDArray[np.int64], num_negatives: int, key: Key, rows: NDArray[np.int64]
