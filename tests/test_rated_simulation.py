@@ -15,6 +15,7 @@ from recneg.errors import InvalidDataError, InvalidIdError
 from recneg.interactions import Interactions
 from recneg.keys import Key
 from recneg.parallel import set_num_threads
+from recneg.simulation import rated
 from recneg.simulation.rated import RatedTruth, SemiSynthetic, semi_synthetic
 
 NUM_USERS, NUM_ITEMS = 300, 200
@@ -186,3 +187,40 @@ def test_data_without_ratings_are_errors() -> None:
         semi_synthetic(Interactions.from_arrays([0], [0]))
     with pytest.raises(InvalidDataError, match="at least one pair with a rating"):
         semi_synthetic(Interactions.from_arrays([], [], weights=[], num_users=2, num_items=2))
+
+
+@pytest.mark.parametrize("kind", ["squared", "logistic"])
+def test_the_fit_takes_the_steps_of_torch(ratings: Interactions, kind: str) -> None:
+    import torch
+
+    rng = np.random.default_rng(5)
+    users, items = rng.integers(0, NUM_USERS, (7, 40)), rng.integers(0, NUM_ITEMS, (7, 40))
+    targets = rng.random((7, 40)).round()
+    slopes = {"squared": rated._squared_slopes, "logistic": rated._logistic_slopes}[kind]
+    found = rated._factorize(
+        ratings, lambda step: rated._Batch(users[step], items[step], targets[step]), slopes,
+        Key(3), 5, 0.05, 7,
+    )  # fmt: skip
+    tables = [
+        torch.tensor(rated._glorot(Key(3).fold_in(side), size, 5), requires_grad=True)
+        for side, size in enumerate((NUM_USERS, NUM_ITEMS))
+    ]
+    adam = torch.optim.Adam(tables, lr=0.05)
+    for step in range(7):
+        scores = (tables[0][users[step]] * tables[1][items[step]]).sum(1)
+        wanted = torch.from_numpy(targets[step])
+        loss = (
+            ((scores - wanted) ** 2).mean()
+            if kind == "squared"
+            else torch.nn.functional.binary_cross_entropy_with_logits(scores, wanted)
+        )
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    for ours, theirs in zip(found, tables, strict=True):
+        np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=1e-9, atol=1e-12)
+
+
+def test_factors_that_overflow_are_an_error(ratings: Interactions) -> None:
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="smaller learning"):
+        semi_synthetic(ratings, learning_rate=1e300)

@@ -1,5 +1,7 @@
 """The coefficients, the model and its fit, against values and loops made elsewhere."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -259,3 +261,10 @@ def test_wrong_arguments():
         fit_flips(Interactions.from_arrays([], [], num_users=1, num_items=1))
     with pytest.raises(FloatingPointError, match="learning_rate must be small enough"):
         fit_flips(data, learning_rate=1e30, epochs=9)
+
+
+def test_models_from_a_pickle_are_read_only_too():
+    model = pickle.loads(pickle.dumps(FlipModel([[1.0]], [[0.0]], [[1.0]], [[0.0]])))  # noqa: S301
+    for array in vars(model).values():
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 9.0

@@ -122,3 +122,18 @@ def test_weights_refuse_theta_zero():
         relmf_weights([1], [0.0])
     with pytest.raises(ValueError, match="clip must lie"):
         ubpr_weights(0.5, 0, 0.5, clip=0.0)
+
+
+def test_exposures_from_a_pickle_are_read_only_too():
+    exposure = pickle.loads(pickle.dumps(given([0.5, 1.0], users=[0.2, 0.4])))  # noqa: S301
+    for array in (exposure.items, exposure.users):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 9.0
+
+
+@pytest.mark.parametrize("label", [5, -1, 0.5, np.nan])
+def test_labels_are_0_or_1(label):
+    with pytest.raises(InvalidDataError, match="labels must be 0 or 1; got"):
+        relmf_weights([1, label], 0.5)
+    with pytest.raises(InvalidDataError, match="labels must be 0 or 1; got"):
+        ubpr_weights(0.5, [1, label], 0.5)
