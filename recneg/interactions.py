@@ -18,7 +18,7 @@ from recneg.csr import (
     rows_of_pairs,
     union_rows,
 )
-from recneg.errors import InvalidDataError
+from recneg.errors import InvalidDataError, InvalidIdError
 from recneg.frozen import Frozen
 from recneg.ids import ID_LIMIT, check_ids, look_up
 from recneg.parallel import map_blocks
@@ -110,7 +110,8 @@ class Interactions(Frozen):
 
     def items_of(self, user: int) -> NDArray[np.int32]:
         """Return the sorted items of one user index; `InvalidIdError` for any other number."""
-        check_ids(user, "user", self.num_users)
+        if check_ids(user, "user", self.num_users).ndim:
+            raise InvalidIdError(f"user must be one index; got {user!r}")
         return self.indices[self.indptr[user] : self.indptr[user + 1]]
 
     def user_counts(self) -> NDArray[np.int64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import zlib
 from os import PathLike
 from pathlib import Path
@@ -47,7 +46,7 @@ def parse_lines(data: bytes, ids: Literal["integer", "string"], what: str) -> di
     Parameters
     ----------
     data : bytes
-        UTF-8, with space or tab between ids.
+        UTF-8, with space or tab between ids; lines end as on any system.
     ids : {"integer", "string"}
         With "integer", any other id is an error that names its line.
     what : str
@@ -61,7 +60,7 @@ def parse_lines(data: bytes, ids: Literal["integer", "string"], what: str) -> di
     Raises
     ------
     InvalidDataError
-        For no line at all, and for a sequence with two.
+        For no line at all, for a sequence with two, and for bytes that are not UTF-8.
     InvalidIdError
         For an id that is no non-negative integer.
     """
@@ -71,17 +70,7 @@ def parse_lines(data: bytes, ids: Literal["integer", "string"], what: str) -> di
         raise ValueError(f"ids must be 'integer' or 'string'; got {ids!r}")
     if not data.strip():
         raise InvalidDataError(f"{what} must have at least one line; it is empty")
-    text = pl.read_csv(
-        io.BytesIO(data.replace(b"\t", b" ")),
-        separator="\x01",
-        has_header=False,
-        infer_schema=False,
-        quote_char=None,
-        encoding="utf8-lossy",
-        new_columns=["line"],
-        columns=[0],
-    )["line"].fill_null("")
-    words = text.str.extract_all(r"\S+")
+    words = pl.Series(_lines(data, what)).str.extract_all(r"\S+")
     sizes = words.list.len().cast(pl.Int64).to_numpy()
     lines = np.flatnonzero(sizes) + 1
     sizes = sizes[sizes > 0]
@@ -117,6 +106,20 @@ def parse_lines(data: bytes, ids: Literal["integer", "string"], what: str) -> di
         "sequence_ids": sequence_ids,
         "item_ids": item_ids,
     }
+
+
+def _lines(data: bytes, what: str) -> list[str]:
+    """Return the lines of the text, without a mark of its encoding."""
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    try:
+        return data.decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        text, place = error.object, error.start
+        line, byte = text.count(b"\n", 0, place) + 1, text[place]
+        raise InvalidDataError(
+            f"{what}, line {line}: text must be UTF-8; got byte 0x{byte:02x}"
+        ) from None
 
 
 def _index(raw: pl.Series) -> tuple[NDArray[Any], NDArray[np.int64]]:

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from recneg.checks import check_number
 from recneg.errors import InvalidDataError
 from recneg.sequences import Sequences
 
@@ -18,6 +19,7 @@ __all__ = [
     "Targets",
     "carve_newest",
     "check_same_items",
+    "check_targets",
     "given_sequence_split",
     "leave_last_sequences",
     "newest_sequences",
@@ -45,8 +47,7 @@ class SequenceSplit:
     targets: Targets = "every"
 
     def __post_init__(self) -> None:
-        if self.targets not in ("every", "last"):
-            raise ValueError(f"targets must be 'every' or 'last'; got {self.targets!r}")
+        check_targets(self.targets)
         for part in (self.validation, self.test):
             check_same_items(self.train, part)
 
@@ -68,6 +69,12 @@ class SequenceSplit:
             digest.update(part.indptr.tobytes())
             digest.update(part.items.tobytes())
         return digest.hexdigest()[:16]
+
+
+def check_targets(targets: Targets) -> None:
+    """Raise `InvalidDataError` unless `targets` names what is predicted."""
+    if targets not in ("every", "last"):
+        raise InvalidDataError(f"targets must be 'every' or 'last'; got {targets!r}")
 
 
 def check_same_items(train: Sequences, part: Sequences) -> None:
@@ -120,8 +127,7 @@ def newest_sequences(
             f"one of share and seconds must be given; got share={share}, seconds={seconds}"
         )
     if seconds is not None:
-        if seconds < 0:
-            raise ValueError(f"seconds must not be negative; got {seconds}")
+        check_number(seconds, "seconds", "not negative")
         times = sequences.last_times()
         if not times.size:
             return np.zeros(0, np.bool_)

@@ -94,7 +94,8 @@ class Sequences(Frozen):
 
     def items_of(self, sequence: int) -> NDArray[np.int32]:
         """Return the items of one sequence index, oldest first."""
-        check_ids(sequence, "sequence", self.num_sequences)
+        if check_ids(sequence, "sequence", self.num_sequences).ndim:
+            raise InvalidDataError(f"sequence must be one index; got {sequence!r}")
         return self.items[self.indptr[sequence] : self.indptr[sequence + 1]]
 
     def lengths(self) -> NDArray[np.int64]:
@@ -148,7 +149,7 @@ class Sequences(Frozen):
         ----------
         keep : numpy.ndarray of bool, shape (num_sequences,)
         """
-        _check_mask(keep, len(self))
+        keep = _check_mask(keep, len(self))
         marked = np.flatnonzero(keep)
         if marked.size and marked[-1] - marked[0] == marked.size - 1:
             return self.between(int(marked[0]), int(marked[-1]) + 1)
@@ -174,12 +175,12 @@ class Sequences(Frozen):
 
     def latest(self, length: int) -> Sequences:
         """Return the last `length` events of each sequence, or all where there are fewer."""
-        counts = np.minimum(self.lengths(), check_count(length, "length", 0))
+        counts = np.minimum(self.lengths(), self._bounded(length, "length", 0))
         return self._cut(self.indptr[1:] - counts, counts, self.sequence_ids)
 
     def without_last(self, n: int = 1) -> Sequences:
         """Return all but the last `n` events of each sequence, which may become empty."""
-        counts = np.maximum(self.lengths() - check_count(n, "n", 0), 0)
+        counts = np.maximum(self.lengths() - self._bounded(n, "n", 0), 0)
         return self._cut(self.indptr[:-1], counts, self.sequence_ids)
 
     def windows(self, length: int) -> Sequences:
@@ -188,6 +189,9 @@ class Sequences(Frozen):
         The last window of a sequence ends with it, and a window begins with the event that the one
         before it ends with: every event but a sequence's first follows another in one window. Each
         window is a sequence of its own, without an id; a short sequence is one as it stands.
+
+        Nothing tells which windows were one sequence: what excludes the items of a sequence, as a
+        sampler's `unseen` does, knows of a window's own items alone.
 
         Parameters
         ----------
@@ -200,7 +204,7 @@ class Sequences(Frozen):
         >>> [window.tolist() for window in map(data.windows(3).items_of, range(4))]
         [[1, 2], [2, 3, 4], [4, 5, 6], [7]]
         """
-        check_count(length, "length", 2)
+        length = self._bounded(length, "length", 2)
         step = length - 1
         numbers = 1 + np.maximum(-(-(self.lengths() - length) // step), 0)
         owners = np.repeat(np.arange(self.num_sequences), numbers)
@@ -216,7 +220,7 @@ class Sequences(Frozen):
         ----------
         keep : numpy.ndarray of bool, shape (num_events,)
         """
-        _check_mask(keep, self.num_events)
+        keep = _check_mask(keep, self.num_events)
         running = np.concatenate(([0], np.cumsum(keep, dtype=np.int64)))
         return replace(
             self,
@@ -228,6 +232,10 @@ class Sequences(Frozen):
     def without_times(self) -> Sequences:
         """Return the same events in the same order, without timestamps."""
         return replace(self, timestamps=None)
+
+    def _bounded(self, count: int, name: str, least: int) -> int:
+        """Return a number of events, where it is beyond all of them as one that int64 holds."""
+        return min(check_count(count, name, least), self.num_events + least)
 
     def _cut(
         self,
@@ -467,8 +475,10 @@ def check_sequences(value: Any, name: str) -> Sequences:
     return value
 
 
-def _check_mask(keep: NDArray[Any], size: int) -> None:
+def _check_mask(keep: ArrayLike, size: int) -> NDArray[np.bool_]:
+    keep = np.asarray(keep)
     if keep.dtype != np.bool_ or keep.shape != (size,):
         raise InvalidDataError(
             f"keep must be bool of shape ({size},); got {keep.dtype} of {keep.shape}"
         )
+    return keep

@@ -460,3 +460,9 @@ def test_from_pandas_knows_its_arguments() -> None:
     pandas = pytest.importorskip("pandas")
     with pytest.raises(TypeError, match="user_col"):
         Interactions.from_pandas(pandas.DataFrame({"u": [1], "item": [2]}), user_col="u")
+
+
+def test_items_of_one_user_alone() -> None:
+    data = Interactions.from_arrays([0, 1], [0, 1])
+    with pytest.raises(InvalidIdError, match=r"user must be one index; got \[0, 1\]"):
+        data.items_of([0, 1])

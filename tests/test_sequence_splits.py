@@ -72,7 +72,8 @@ def test_carving_keeps_the_items_and_loses_no_sequence():
         ({"share": 1.0}, InvalidDataError, "must leave something to train on; got 10 of 10"),
         ({"share": -0.1}, ValueError, r"share must lie in \[0, 1\]; got -0.1"),
         ({"share": float("nan")}, ValueError, r"share must lie in \[0, 1\]; got nan"),
-        ({"seconds": -1}, ValueError, "seconds must not be negative; got -1"),
+        ({"seconds": -1}, InvalidDataError, "seconds must be finite and not negative; got -1"),
+        ({"seconds": np.nan}, InvalidDataError, "seconds must be finite and not negative; got nan"),
         ({"share": 0.1, "seconds": 1}, ValueError, "one of share and seconds must be given"),
     ],
 )
@@ -107,7 +108,7 @@ def test_parts_share_their_items():
             given_sequence_split(data, wrong)
     with pytest.raises(InvalidDataError, match="one set of items; got 2 and 3"):
         given_sequence_split(data, Sequences.from_arrays([0], [2]))
-    with pytest.raises(ValueError, match="targets must be 'every' or 'last'; got 'first'"):
+    with pytest.raises(InvalidDataError, match="targets must be 'every' or 'last'; got 'first'"):
         SequenceSplit(data, data, data, "first")
 
 

@@ -205,11 +205,19 @@ def test_lines_may_be_blank_empty_and_unsorted(tmp_path):
     assert data.item_ids.tolist() == [20, 40]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_lines_end_as_on_any_system(tmp_path, mark, end):
+    (tmp_path / "a.txt").write_bytes(f"{mark}1 2{end}{end}3 4 2{end}".encode())
+    data = Sequences.from_file(tmp_path / "a.txt", layout="lines")
+    assert data.to_polars().rows() == [(1, 2), (3, 4), (3, 2)]
+
+
 def test_lines_of_labels(tmp_path):
     path = tmp_path / "a.txt.gz"
-    path.write_bytes(gzip.compress("b é x\na x\n".encode()))
+    path.write_bytes(gzip.compress("b é x\x01\na x\n".encode()))
     data = Sequences.from_file(path, layout="lines", ids="string")
-    assert data.to_polars().rows() == [("a", "x"), ("b", "é"), ("b", "x")]
+    assert data.to_polars().rows() == [("a", "x"), ("b", "é"), ("b", "x\x01")]
 
 
 @pytest.mark.parametrize("row", [("x" * 10_000, "7"), ("7", "x" * 10_000)])
@@ -254,10 +262,13 @@ def test_one_long_label_costs_no_room_in_other_rows(tmp_path):
             r"one line a sequence; .*1.* has two, lines \[1, 3\]",
         ),
         (" \n", InvalidDataError, "at least one line"),
+        ("1 2\n3 \x01\n", InvalidIdError, r"line 2: ids must be integers .*got '\\x01'"),
+        ("1 2\r\n3 \xff", InvalidDataError, r"a\.txt, line 2: text must be UTF-8; got byte 0xff"),
+        ("\xef\xbb\xbf\xe9", InvalidDataError, "line 1: text must be UTF-8; got byte 0xe9"),
     ],
 )
 def test_lines_are_refused(tmp_path, text, error, message):
-    (tmp_path / "a.txt").write_text(text)
+    (tmp_path / "a.txt").write_bytes(text.encode("latin-1"))
     with pytest.raises(error, match=message):
         Sequences.from_file(tmp_path / "a.txt", layout="lines")
 
@@ -371,12 +382,32 @@ def test_numbers_and_masks_are_checked():
         data.select_events(np.array([True]))
     with pytest.raises(InvalidIdError, match=r"sequence ids must lie in \[0, 1\); got 1"):
         data.items_of(1)
+    with pytest.raises(InvalidDataError, match=r"sequence must be one index; got \[0, 0\]"):
+        data.items_of([0, 0])
+    with pytest.raises(InvalidDataError, match=r"keep must be bool of shape \(1,\); got int64"):
+        data.select([1])
+    with pytest.raises(InvalidDataError, match=r"keep must be bool of shape \(2,\); got bool"):
+        data.select_events(True)
     with pytest.raises(InvalidDataError, match="start must not be beyond stop; got 1 and 0"):
         data.between(1, 0)
     with pytest.raises(InvalidIdError, match=r"must lie in \[0, 2\); got 2"):
         data.between(0, 2)
     with pytest.raises(InvalidDataError, match="need timestamps"):
         data.last_times()
+
+
+@pytest.mark.parametrize("number", [9, 2**63 - 1, 2**70])
+def test_numbers_may_be_beyond_all_events(number):
+    data = Sequences.from_arrays([0, 0, 1, 1, 1], [0, 1, 2, 0, 1])
+    for part in (data.latest(number), data.windows(number)):
+        assert items_of_all(part) == [[0, 1], [2, 0, 1]]
+    assert items_of_all(data.without_last(number)) == [[], []]
+
+
+def test_masks_may_be_lists():
+    data = Sequences.from_arrays([0, 0, 1], [0, 1, 2])
+    assert items_of_all(data.select([False, True])) == [[2]]
+    assert items_of_all(data.select_events([True, False, True])) == [[0], [2]]
 
 
 def test_nothing_can_be_changed():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,10 @@ from recneg.evaluation.target_ranks import Histories, factor_scores, target_rank
 from recneg.interactions import Interactions
 from recneg.retrieval.factors import CHUNK_BYTES, check_factors
 from recneg.retrieval.ranking import as_floats
-from recneg.sequence_splits import Targets
+from recneg.sequence_splits import Targets, check_targets
 from recneg.sequences import Sequences, check_sequences
 
-__all__ = ["evaluate_next_item"]
+__all__ = ["Wanted", "evaluate_next_item", "wanted_events"]
 
 _EVENTS_AT_ONCE = 1 << 15
 
@@ -70,10 +70,8 @@ def evaluate_next_item(
     Raises
     ------
     InvalidDataError
-        For sequences without a target, a model of another shape, and NaN scores, naming the
-        sequence.
-    ValueError
-        For k below 1, and unknown metrics and targets.
+        For k below 1, unknown metrics and targets, sequences without a target, a model of another
+        shape, and NaN scores, naming the sequence.
 
     Examples
     --------
@@ -84,31 +82,20 @@ def evaluate_next_item(
     0.5
     """
     check_sequences(sequences, "sequences")
-    lengths = [k] if isinstance(k, int | np.integer) else list(k)
+    lengths = list(k) if isinstance(k, Iterable) else [k]
     if not lengths:
-        raise ValueError("k must hold at least one length; got none")
+        raise InvalidDataError("k must hold at least one length; got none")
     lengths = sorted({check_count(length, "k") for length in lengths})
-    names = list(metrics)
+    if isinstance(metrics, str) or not isinstance(metrics, Iterable):
+        raise InvalidDataError(f"metrics must be a list of names; got {metrics!r}")
+    names, known = list(metrics), list(RANK_METRICS)
     if not names:
-        raise ValueError(f"metrics must hold at least one of {list(RANK_METRICS)}; got none")
+        raise InvalidDataError(f"metrics must hold at least one of {known}; got none")
     for name in names:
-        if name not in RANK_METRICS:
-            raise ValueError(f"metrics must be among {list(RANK_METRICS)}; got {name!r}")
-    if targets not in ("every", "last"):
-        raise ValueError(f"targets must be 'every' or 'last'; got {targets!r}")
+        if name not in known:
+            raise InvalidDataError(f"metrics must be among {known}; got {name!r}")
     unseen = None if train is None else _unseen(sequences, train)
-    wanted = _wanted(sequences, targets)
-    num_masked = 0
-    first = np.empty(0, np.bool_)
-    if exclude_seen:
-        first = _first_events(sequences)
-        num_masked = int((~first[wanted]).sum())
-        wanted = wanted[first[wanted]]
-    if not wanted.size:
-        raise InvalidDataError(
-            "the sequences must have an event to predict that is not masked; "
-            f"got {len(sequences)} sequences, {num_masked} such events masked"
-        )
+    wanted, first, num_masked = wanted_events(sequences, targets, exclude_seen)
     ranks = _ranks(model, sequences, wanted, first, chunk_bytes, last=targets == "last")
     values = {
         f"{name}@{length}": np.where(ranks <= length, RANK_METRICS[name](ranks), 0.0)
@@ -132,6 +119,47 @@ def _unseen(sequences: Sequences, train: Sequences | Interactions) -> NDArray[np
             f"got {train.num_items}, or other item_ids"
         )
     return np.asarray(train.item_counts() == 0)
+
+
+class Wanted(NamedTuple):
+    """What is predicted of held-out sequences.
+
+    Attributes
+    ----------
+    events : numpy.ndarray of int64, shape (num_targets,)
+    first : numpy.ndarray of bool, shape (num_events,), or empty if nothing is masked
+        Whether an event's item did not occur before in its sequence.
+    num_masked : int
+        Targets left out.
+    """
+
+    events: NDArray[np.int64]
+    first: NDArray[np.bool_]
+    num_masked: int
+
+
+def wanted_events(
+    sequences: Sequences, targets: Targets, exclude_seen: bool, name: str = "the sequences"
+) -> Wanted:
+    """Return the events that are to be predicted; errors call the sequences by `name`.
+
+    Raises
+    ------
+    InvalidDataError
+        For unknown targets, and without a target.
+    """
+    check_targets(targets)
+    wanted, first, num_masked = _wanted(sequences, targets), np.empty(0, np.bool_), 0
+    if exclude_seen:
+        first = _first_events(sequences)
+        num_masked = int((~first[wanted]).sum())
+        wanted = wanted[first[wanted]]
+    if not wanted.size:
+        raise InvalidDataError(
+            f"{name} must have an event to predict that is not masked; "
+            f"got {len(sequences)} sequences, {num_masked} such events masked"
+        )
+    return Wanted(wanted, first, num_masked)
 
 
 def _wanted(sequences: Sequences, targets: Targets) -> NDArray[np.int64]:

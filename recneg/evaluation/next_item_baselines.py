@@ -12,6 +12,9 @@ from recneg.sequences import Sequences, check_sequences
 
 __all__ = ["MostPopularNext", "Transitions", "most_popular_next", "transitions"]
 
+EXACT_WINDOW = 10
+"""The longest window whose weights are too far apart for the backoff to overrule one."""
+
 
 class MostPopularNext:
     """Scores every item by how often it came after another one, whatever the sequence.
@@ -63,10 +66,17 @@ class Transitions:
         self._rules = total.tocsr()
         counts = _next_counts(train)
         # weights of windows up to 10 are multiples of 1 / 2520: it decides among equals alone
-        self._backoff = 1e-4 * counts / (counts.sum() + 1)
+        share = 1e-4
+        if window > EXACT_WINDOW:
+            self._rules.data, share = _places_in_rows(self._rules), 0.5
+        self._backoff = share * counts / (counts.sum() + 1)
 
     def __call__(self, sequences: Sequences) -> NDArray[np.float64]:
-        """Return scores, float64 of shape (num_events, num_items)."""
+        """Return scores, float64 of shape (num_events, num_items).
+
+        With a window beyond 10, whose weights can be as near to each other as you like, the score
+        is not the weight but its place among those that followed the same item, from 1.
+        """
         scores = np.empty((sequences.num_events, self._backoff.size))
         scores[:] = self._backoff
         rules = self._rules[sequences.items]
@@ -86,6 +96,18 @@ def most_popular_next(train: Sequences) -> MostPopularNext:
 def transitions(train: Sequences, *, window: int = 1, both_ways: bool = False) -> Transitions:
     """Return the baseline of what followed the last item, a model for `evaluate_next_item`."""
     return Transitions(check_sequences(train, "train"), window=window, both_ways=both_ways)
+
+
+def _places_in_rows(rules: Any) -> NDArray[np.float64]:
+    """Return the place of each weight among the distinct ones of its row, from 1."""
+    rows = np.repeat(np.arange(rules.shape[0]), np.diff(rules.indptr))
+    order = np.lexsort((rules.data, rows))
+    higher = np.ones(order.size, np.int64)  # equal sums differ by rounding
+    higher[1:] = (np.diff(rules.data[order]) > 1e-9) | (np.diff(rows[order]) > 0)
+    running, places = np.cumsum(higher), np.empty(order.size)
+    before = np.concatenate(([0], running))[rules.indptr[:-1]]
+    places[order] = running - before[rows]
+    return places
 
 
 def _next_counts(train: Sequences) -> NDArray[np.float64]:

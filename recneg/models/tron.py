@@ -9,9 +9,13 @@ import torch
 from torch import nn
 from torch.nn.functional import embedding, normalize, scaled_dot_product_attention
 
+from recneg.checks import check_count, check_number
 from recneg.errors import InvalidDataError
 
 __all__ = ["Packing", "TRONEncoder", "TRONModel"]
+
+STEPS = 1 << 16
+"""Values of the numbers that decide what is dropped."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +53,19 @@ class Dropout(nn.Module):  # type: ignore[misc]  # torch is not checked
     Parameters
     ----------
     rate : float
-        In [0, 1); multiples of ``2**-16`` are exact.
+        In [0, 1); rounded to a multiple of ``2**-16``, which must be below 1 too.
     """
 
     def __init__(self, rate: float) -> None:
         super().__init__()
-        self.rate = rate
+        self.steps = round(check_number(rate, "dropout", "not negative") * STEPS)
+        if self.steps >= STEPS:
+            raise InvalidDataError(f"dropout must be below 1 in steps of 2**-16; got {rate!r}")
         self.generator: torch.Generator | None = None
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Drop entries in training; else return `values`."""
-        if not self.training or self.rate == 0:
+        if not self.training or self.steps == 0:
             return values
         if self.generator is None:
             raise RuntimeError("dropout needs a generator in training: call TRONEncoder.seed")
@@ -67,8 +73,8 @@ class Dropout(nn.Module):  # type: ignore[misc]  # torch is not checked
         words = torch.empty(-(-size // 4), dtype=torch.int64, device=values.device)
         words.random_(-(1 << 63), None, generator=self.generator)  # four draws of 16 bits a word
         draws = words.view(torch.int16)[:size].view(values.shape)
-        kept = draws >= round(self.rate * (1 << 16)) - (1 << 15)
-        return values * kept.to(values.dtype).mul_(1 / (1 - self.rate))
+        kept = draws >= self.steps - STEPS // 2
+        return values * kept.to(values.dtype).mul_(STEPS / (STEPS - self.steps))
 
 
 class Block(nn.Module):  # type: ignore[misc]  # torch is not checked
@@ -100,9 +106,10 @@ class Block(nn.Module):  # type: ignore[misc]  # torch is not checked
         if slots is not None:
             padded = together.new_zeros((rows * length, together.shape[-1]))
             together = padded.index_copy(0, slots, together)
-        parts = together.view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        size = together.shape[-1] // (3 * self.heads)
+        parts = together.view(rows, length, 3, self.heads, size).permute(2, 0, 3, 1, 4)
         mixed = scaled_dot_product_attention(parts[0], parts[1], parts[2], is_causal=True)
-        mixed = mixed.transpose(1, 2).reshape(rows * length, -1)
+        mixed = mixed.transpose(1, 2).reshape(rows * length, self.heads * size)
         return mixed if slots is None else mixed[slots]
 
 
@@ -129,6 +136,7 @@ class TRONEncoder(nn.Module):  # type: ignore[misc]  # torch is not checked
         Events of a session that are seen at once.
     dropout : float, default 0.05
         Of the input, the hidden layer and both branches of a block; attention weights have none.
+        Rounded to a multiple of ``2**-16``.
     scale : bool, default True
         Whether item vectors are multiplied by the square root of `factors`.
     """
@@ -146,6 +154,12 @@ class TRONEncoder(nn.Module):  # type: ignore[misc]  # torch is not checked
         scale: bool = True,
     ) -> None:
         super().__init__()
+        counts = {"factors": factors, "heads": heads, "max_length": max_length}
+        for name, count in counts.items():
+            check_count(count, name)
+        check_count(blocks, "blocks", 0)
+        if hidden is not None:
+            check_count(hidden, "hidden")
         if factors % heads:
             raise InvalidDataError(f"heads must divide factors, {factors}; got {heads}")
         if activation not in ("relu", "gelu"):
@@ -176,6 +190,10 @@ class TRONEncoder(nn.Module):  # type: ignore[misc]  # torch is not checked
         packing : Packing
             Of no sequence longer than `max_length`.
         """
+        if packing.length > self.max_length:
+            raise InvalidDataError(
+                f"length must be at most {self.max_length}; got {packing.length}"
+            )
         events = self.drop(items * self.scale + self.positions[packing.positions])
         for block in self.blocks:
             events = block(events, packing)
@@ -230,7 +248,7 @@ class TRONModel(nn.Module):  # type: ignore[misc]  # torch is not checked
         found = self.encoder(events, Packing(positions, None, rows, length))
         if self.cosine:
             found = normalize(found, dim=-1)
-        return found.view(rows, length, -1)
+        return found.view(rows, length, self.encoder.factors)
 
     def scores(self, vectors: torch.Tensor) -> torch.Tensor:
         """Return the scores of all items as the next one, (..., num_items)."""

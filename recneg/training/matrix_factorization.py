@@ -287,6 +287,7 @@ def chosen_engine(engine: str, device: str | None, loss: Loss) -> str:
     """Return "fused" or "torch" for what was asked."""
     if engine not in ("auto", "fused", "torch"):
         raise InvalidDataError(f"engine must be 'auto', 'fused' or 'torch'; got {engine!r}")
+    _check_device(device)
     fits = loss.kind != NO_KERNEL and (device is None or device == "cpu")
     if engine == "fused" and not fits:
         raise InvalidDataError(
@@ -294,3 +295,17 @@ def chosen_engine(engine: str, device: str | None, loss: Loss) -> str:
             f"got {loss}, device={device!r}"
         )
     return engine if engine != "auto" else ("fused" if fits else "torch")
+
+
+def _check_device(device: str | None) -> None:
+    """Refuse names that torch has for no kind of device; whether there is one shows in use."""
+    if device is None:
+        return
+    import torch
+
+    try:
+        torch.device(device)
+    except (RuntimeError, TypeError):
+        raise InvalidDataError(
+            f"device must be a device of torch, such as 'cuda'; got {device!r}"
+        ) from None

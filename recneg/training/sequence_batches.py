@@ -57,7 +57,9 @@ class SequenceBatches:
     Parameters
     ----------
     sequences : Sequences
+        Whole, for `hits`.
     source : CandidateSource
+        Over the same sequences, of which it may have the last ``max_length + 1`` events alone.
     batch_size : int
         Sequences.
     max_length : int
@@ -88,9 +90,10 @@ class SequenceBatches:
         hits: Hits,
         key: Key,
     ) -> None:
-        self.sequences, self.source, self.key = sequences, source, key
+        self.whole, self.sequences = sequences, source.sequences
+        self.source, self.key = source, key
         self.batch_size, self.order, self.hits = batch_size, order, hits
-        self._counts = np.minimum(sequences.lengths() - 1, max_length)
+        self._counts = np.minimum(self.sequences.lengths() - 1, max_length)
         self._usable = np.flatnonzero(self._counts > 0)
         if not self._usable.size:
             raise InvalidDataError(
@@ -134,22 +137,21 @@ class SequenceBatches:
         key = self.key.fold_in(NEGATIVES).fold_in(epoch)
         found = self.source.draw(key, number, rows, lengths, events)
         targets = data.items[events + 1]
-        hidden = self._hidden(lengths, data.items[firsts], targets)
+        hidden = self._hidden(rows, lengths, targets)
         return SequenceBatch(lengths, data.items[events], targets, found, hidden)
 
     def _hidden(
-        self, lengths: NDArray[np.int64], firsts: NDArray[np.int32], targets: NDArray[np.int32]
+        self, rows: NDArray[np.int64], lengths: NDArray[np.int64], targets: NDArray[np.int32]
     ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
-        owners = np.repeat(np.arange(len(lengths)), lengths)
         if self.hits == "keep":
             return np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.int64)
         if self.hits == "target":
             return np.arange(len(targets) + 1), targets, np.arange(len(targets))
-        width = self.sequences.num_items
-        every = np.concatenate((np.arange(len(lengths)), owners)) * width
-        every = np.unique(every + np.concatenate((firsts, targets)))
-        indptr = np.searchsorted(every, np.arange(len(lengths) + 1) * width)
-        return indptr, (every % width).astype(np.int32), owners
+        width, numbers = self.whole.num_items, np.arange(len(rows))
+        owners = np.repeat(numbers, self.whole.lengths()[rows])
+        every = np.unique(owners * width + self.whole.items[self.whole.events_of(rows)])
+        indptr = np.searchsorted(every, np.arange(len(rows) + 1) * width)
+        return indptr, (every % width).astype(np.int32), np.repeat(numbers, lengths)
 
     def epoch(self, epoch: int, workers: int = 0) -> Iterator[SequenceBatch]:
         """Yield the batches of an epoch, made by worker processes or, with 0, by this one."""

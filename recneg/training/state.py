@@ -32,7 +32,8 @@ class Epoch(NamedTuple):
     triples : int
         Pairs of a positive and a negative in this epoch.
     validation : float or None
-        NDCG@20 on the validation part, where it was computed.
+        What the trainer judges by, on the validation part, where it was computed: of `TRON` its
+        `metric` at 20, of the other trainers NDCG@20.
     skipped : int
         Pairs that were passed over, as there was no negative for them.
     """

@@ -10,6 +10,7 @@ import torch
 from recneg.losses import Loss
 from recneg.training.record import Totals
 from recneg.training.sequence_batches import SequenceBatch
+from recneg.training.torch_scoring import double_sums
 
 __all__ = ["event_losses"]
 
@@ -70,7 +71,11 @@ def event_losses(
     counted = mask.sum()
     if top_k:
         every = torch.where(mask, scores, -torch.inf)
-        chosen = every.topk(min(top_k, every.shape[1]), sorted=False).indices
+        count = min(top_k, every.shape[1])
+        if loss.ordered:  # candidates stay in order, and of equal ones the first are chosen
+            chosen = every.argsort(dim=1, descending=True, stable=True)[:, :count].sort(1).values
+        else:
+            chosen = every.topk(count, sorted=False).indices
         mask = mask.gather(1, chosen)
         picked = items.gather(1, chosen).clamp(min=0)
         used = picked[mask]
@@ -78,9 +83,8 @@ def event_losses(
         scores = scores - (shift.gather(1, chosen) if shift.ndim else shift)
     losses = loss(positive, scores, mask=mask)
     with torch.no_grad():
-        sums = [losses.double().sum(), below.sum(), counted, items.numel() - counted]
-        totals = Totals(*torch.stack([one.double() for one in sums]).tolist())
-    return losses, totals, used
+        total, correct, pairs = double_sums(losses, below, counted)
+    return losses, Totals(total, correct, pairs, items.numel() - pairs), used
 
 
 def _hidden(batch: SequenceBatch, items: torch.Tensor, num_items: int) -> torch.Tensor:

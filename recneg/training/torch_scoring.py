@@ -13,9 +13,20 @@ from recneg.ragged import flat_positions
 from recneg.training.record import Totals
 from recneg.training.scoring import BATCH, GROUP, PAIR, Batch
 
-__all__ = ["DeviceBatch", "batch_losses"]
+__all__ = ["DeviceBatch", "batch_losses", "double_sums"]
 
 _INDEX = torch.int64
+
+WITHOUT_FLOAT64 = ("mps",)
+"""Kinds of devices that have no numbers of 64 bits with a fraction."""
+
+
+def double_sums(*values: torch.Tensor) -> list[float]:
+    """Return the sum of each tensor in float64, as far as the device of the tensors has it."""
+    if values[0].device.type in WITHOUT_FLOAT64:
+        return [float(each.sum()) for each in values]
+    sums: list[float] = torch.stack([each.sum(dtype=torch.float64) for each in values]).tolist()
+    return sums
 
 
 class DeviceBatch(NamedTuple):
@@ -58,6 +69,8 @@ class DeviceBatch(NamedTuple):
         def put(array: NDArray[np.generic], kind: torch.dtype | None = None) -> torch.Tensor:
             return torch.as_tensor(array).to(device, kind)
 
+        double = torch.device(device).type not in WITHOUT_FLOAT64
+
         counts = np.diff(batch.offsets)
         owners = np.repeat(np.arange(len(counts)), counts)
         present = batch.negatives >= 0
@@ -69,7 +82,7 @@ class DeviceBatch(NamedTuple):
         if batch.log_q.size:
             shift = put(np.where(present, np.float32(batch.temperature) * batch.log_q, 0))
         sides = (
-            put(side) if side.size else None
+            put(side if double else side.astype(np.float32)) if side.size else None
             for side in (batch.positive_sides, batch.negative_sides)
         )
         return cls(
@@ -129,10 +142,8 @@ def batch_losses(
         if batch.shift is None:  # the positive itself ties, whatever rounding says
             rows = negatives if batch.whose != GROUP else negatives[batch.owners]
             below &= rows != positives[:, None]
-        counted = batch.mask.sum()
-        sums = [losses.double().sum(), below.sum(), counted, batch.mask.numel() - counted]
-        totals = Totals(*torch.stack([each.double() for each in sums]).tolist())
-    return losses, totals
+        total, correct, pairs = double_sums(losses, below, batch.mask)
+    return losses, Totals(total, correct, pairs, batch.mask.numel() - pairs)
 
 
 def _seen(batch: Batch) -> NDArray[np.bool_]:

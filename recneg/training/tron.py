@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from inspect import signature
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recneg.checks import check_count
+from recneg.checks import check_count, check_number
 from recneg.errors import InvalidDataError
-from recneg.evaluation.next_item import evaluate_next_item
+from recneg.evaluation.next_item import evaluate_next_item, wanted_events
 from recneg.interactions import Interactions
 from recneg.keys import Key
 from recneg.losses import Loss, SampledSoftmaxLoss
 from recneg.parallel import get_num_threads
 from recneg.samplers import Sampler, Uniform
-from recneg.sequence_splits import Targets, carve_newest, check_same_items
+from recneg.sequence_splits import Targets, carve_newest, check_same_items, check_targets
 from recneg.sequences import Sequences, check_sequences
 from recneg.training.candidates import CandidateSource
 from recneg.training.descriptions import described, rebuilt
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 __all__ = ["TRON"]
 
 NO_BIASES = np.empty(0, np.float32)
+
+Made = TypeVar("Made")
 
 
 class TRON(SequenceModel):
@@ -111,7 +113,9 @@ class TRON(SequenceModel):
         temperature; for softmax losses. With top-k that comes first: the highest corrected scores
         are kept, which are the largest terms of the corrected softmax.
     sampler : Sampler, or callable from Interactions to one, default Uniform of all items
-        Over sequences as users. Not asked where all items are candidates.
+        Over sequences as users. Not asked where all items are candidates. What it calls unseen is
+        so in the very sequence that is trained on: those of `Sequences.windows` are parts of a
+        user's, whose other items may be drawn.
     epochs : int, default 10
     patience : int, optional
         Stop after so many evaluations without a better score on validation data, carved from the
@@ -207,13 +211,13 @@ class TRON(SequenceModel):
             hidden=hidden,
             activation=activation,
             max_length=max_length,
-            dropout=float(dropout),
+            dropout=check_number(dropout, "dropout"),
             scale=scale,
             tied=tied,
             item_bias=item_bias,
             score=score,
             optimizer=Adam(5e-4, lazy=True) if optimizer is None else optimizer,
-            learning_rate_decay=float(learning_rate_decay),
+            learning_rate_decay=check_number(learning_rate_decay, "learning_rate_decay"),
             schedule=schedule,
             max_norm=max_norm,
             batch_size=batch_size,
@@ -239,11 +243,16 @@ class TRON(SequenceModel):
         self.num_threads = check_count(num_threads, "num_threads", 0)
         self.num_workers = check_count(num_workers, "num_workers", 0)
         self.sampler = partial(Uniform, unseen=False) if sampler is None else sampler
+        if not (isinstance(self.sampler, Sampler) or callable(self.sampler)):
+            raise InvalidDataError(
+                f"sampler must be a Sampler or a function from Interactions to one; got {sampler!r}"
+            )
         self.engine, self.device = chosen_engine(engine, device, self.loss), device
         self.history: list[Epoch] = []
         self.resumed_epochs = 0
         self.run = {}
         self._factors: Factors | None = None
+        self._made: dict[Hashable, Any] = {}
 
     def __repr__(self) -> str:
         values = self.manifest()
@@ -309,11 +318,13 @@ class TRON(SequenceModel):
         Raises
         ------
         InvalidDataError
-            For validation over other items, and without a sequence of two events.
+            For validation over other items or without an event to predict, and without a sequence
+            of two events.
         FloatingPointError
             If the weights overflow, naming the epoch and the learning rate.
         """
         check_parts(self)
+        check_targets(targets)
         options, key = self.options, Key(self.options.seed)
         train = check_sequences(sequences, "sequences")
         if validation is None and options.patience is not None:
@@ -325,6 +336,7 @@ class TRON(SequenceModel):
                     "validation must have a sequence of two events, given or carved with "
                     f"validation_fraction; got {validation!r}"
                 )
+            wanted_events(validation, targets, exclude_seen, "validation")
         batches = self._batches(train, key)
         state = TrainingState(self._initial(train.num_items, key.fold_in(INIT)))
         kept = None
@@ -347,21 +359,24 @@ class TRON(SequenceModel):
             assert held_out is not None
             return self._score(held_out, targets, exclude_seen)
 
-        run_epochs(
-            self,
-            self._engine(batches, key),
-            state,
-            score=None if validation is None else score,
-            measure=f"{options.metric}@20",
-            checkpoint=kept,
-            show_progress=show_progress,
-            callback=callback,
-        )
+        try:
+            run_epochs(
+                self,
+                self._engine(batches, key),
+                state,
+                score=None if validation is None else score,
+                measure=f"{options.metric}@20",
+                checkpoint=kept,
+                show_progress=show_progress,
+                callback=callback,
+            )
+        finally:
+            self._made = {}  # a run that is stopped has moved the weights since it gave them
         return self
 
     def adopt(self, state: TrainingState) -> None:
         """Take the weights and the history of a run."""
-        self._factors, self.history = state.factors, state.history
+        self._factors, self.history, self._made = state.factors, state.history, {}
 
     def _score(self, validation: Sequences, targets: Targets, exclude_seen: bool) -> float:
         metric = self.options.metric
@@ -374,12 +389,14 @@ class TRON(SequenceModel):
         o, sampler = self.options, self.sampler
         if not isinstance(sampler, Sampler):
             sampler = sampler(train.to_interactions())
+        if not isinstance(sampler, Sampler):
+            raise InvalidDataError(f"sampler must make a Sampler; got {sampler!r}")
         seen = train.latest(o.max_length + 1)
         source = CandidateSource(
             seen, sampler, o.num_negatives, o.num_in_batch, o.redraw, o.log_q_correction
         )
         return SequenceBatches(
-            seen, source, batch_size=o.batch_size, max_length=o.max_length, order=o.order,
+            train, source, batch_size=o.batch_size, max_length=o.max_length, order=o.order,
             hits=o.accidental_hits, key=key,
         )  # fmt: skip
 
@@ -433,8 +450,15 @@ class TRON(SequenceModel):
         output, items, _ = self._weights()
         table, d = output if len(output) else items, self.options.factors
         if self.options.score == "cosine":
-            return unit_rows(table), NO_BIASES
+            return self._once("unit rows", lambda: unit_rows(table)), NO_BIASES
         return table[:, :d], table[:, d:].reshape(-1) if table.shape[1] > d else NO_BIASES
+
+    def _once(self, name: Hashable, make: Callable[[], Made]) -> Made:
+        """Return what is made of the weights, the same until they are others."""
+        if name not in self._made:
+            self._made[name] = make()
+        found: Made = self._made[name]
+        return found
 
     def _bound(self) -> TRONEncoder:
         import torch
@@ -451,13 +475,15 @@ class TRON(SequenceModel):
         from recneg.training.torch_threads import torch_threads
 
         with torch_threads(self.num_threads or get_num_threads()):
-            found = vectors_after(self._bound(), self._seen_table(), sequences, last=last)
+            encoder = self._once(("encoder", self.device), self._bound)
+            found = vectors_after(encoder, self._seen_table(), sequences, last=last)
         return unit_rows(found) if self.options.score == "cosine" else found
 
     def _seen_table(self) -> Matrix:
         """Return what items look like to the encoder."""
-        items = self._weights()[1][:, : self.options.factors]
-        return unit_rows(items) if self.options.score == "cosine" and self.options.tied else items
+        if self.options.score == "cosine" and self.options.tied:
+            return self._scored[0]
+        return self._weights()[1][:, : self.options.factors]
 
     def to_torch(self) -> TRONModel:
         """Return the trained model as a torch module of its own, which `torch.export` takes."""
@@ -484,4 +510,4 @@ class TRON(SequenceModel):
         return dict(zip(("output", "items", "encoder"), self._weights(), strict=True))
 
     def _take_tensors(self, tensors: dict[str, NDArray[Any]]) -> None:
-        self._factors = tensors["output"], tensors["items"], tensors["encoder"]
+        self._factors, self._made = (tensors["output"], tensors["items"], tensors["encoder"]), {}

@@ -29,7 +29,7 @@ class TRONOptions(RunOptions):
     hidden: Count | None
     activation: Literal["relu", "gelu"]
     max_length: Count
-    dropout: Annotated[float, Field(ge=0, lt=1)]
+    dropout: Annotated[float, Field(ge=0, lt=1 - 2**-17)]  # 2**-16 steps of it are below 1
     scale: bool
     tied: bool
     item_bias: bool

@@ -10,6 +10,7 @@ from torch.nn.functional import normalize
 from recneg.training.optimizers import Optimizer
 from recneg.training.tables import EVERY, SMALLEST_NORM, Matrix, Table
 from recneg.training.torch_optimizers import move_table
+from recneg.training.torch_scoring import double_sums
 
 __all__ = ["DeviceWeights", "HostWeights"]
 
@@ -165,7 +166,7 @@ class DeviceWeights:
             slopes += decay * self.values
             self._touched[:] = True
         self.gradient[:, :columns] = slopes
-        return float(slopes.square().sum(dtype=torch.float64))
+        return double_sums(slopes.square())[0]
 
     def step(self, optimizer: Optimizer, rate: float, step: int, shrink: float) -> None:
         """Move the weights by `shrink` times the gradient, and clear it."""

@@ -2,6 +2,8 @@
 
 import math
 import os
+from fractions import Fraction
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -241,6 +243,54 @@ def test_popularity_never_beats_a_rule():
     assert scores[0, 1] > scores[0, 3]  # 1/9 and 1/10
 
 
+def test_the_scores_of_wide_windows_are_places() -> None:
+    scores = scores_of(transitions(build([[0, 1, 2, 1], [3, 4]]), window=11), [[0], [3]])
+    assert np.floor(scores).tolist() == [[0, 2, 1, 0, 0, 0], [0, 0, 0, 0, 1, 0]]
+
+
+def at_distances(*followers):
+    """Sessions in which 0 is followed by each item at each of its distances, and by others."""
+    fillers = iter(range(3, 10_000))
+    sessions = []
+    for item, distances in followers:
+        for distance in distances:
+            sessions.append([0, *(next(fillers) for _ in range(distance - 1)), item])
+    return sessions
+
+
+@pytest.mark.parametrize("both_ways", [False, True])
+@pytest.mark.parametrize(
+    ("distances", "popular", "first"),
+    [
+        ([(7, 8, 10), (5, 11, 13)], 2, 1),  # 2.5e-5 more
+        ([(6,), (10, 15)], 2, 2),  # both 1 / 6
+        ([(6,), (10, 15)], 1, 1),
+    ],
+)
+def test_popularity_decides_among_equals_alone(distances, popular, first, both_ways):
+    sessions = at_distances(*zip((1, 2), distances, strict=True))
+    train = build(sessions + [[9999, popular]] * 500, 10_000)
+    model = transitions(train, window=15, both_ways=both_ways)
+    scores = model(Sequences.from_arrays([0], [0], num_items=10_000))[0]
+    assert scores[first] > scores[3 - first]
+
+
+@given(LISTS, st.booleans())
+def test_wide_windows_rank_like_exact_fractions(lists, both_ways):
+    model = transitions(build(lists), window=12, both_ways=both_ways)
+    weights = [[Fraction(0)] * NUM_ITEMS for _ in range(NUM_ITEMS)]
+    popular = np.zeros(NUM_ITEMS, int)
+    for items in lists:
+        np.add.at(popular, np.array(items[1:], int), 1)
+        for (i, before), (j, after) in combinations(enumerate(items), 2):
+            weights[before][after] += Fraction(1, j - i)
+            if both_ways:
+                weights[after][before] += Fraction(1, j - i)
+    for item in range(NUM_ITEMS):
+        order = sorted(range(NUM_ITEMS), key=lambda i: (-weights[item][i], -popular[i], i))
+        assert np.argsort(-scores_of(model, [[item]])[0], kind="stable").tolist() == order
+
+
 def test_the_most_popular_next_item_is_no_first_one():
     model = most_popular_next(build([[0, 1], [0, 1], [0, 2], [0]]))
     assert model.item_factors.ravel().tolist() == [0, 2, 1, 0, 0, 0]
@@ -261,10 +311,17 @@ def test_baselines_are_checked():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"k": 0}, ValueError, "k must be an integer of at least 1; got 0"),
-        ({"k": []}, ValueError, "k must hold at least one length"),
-        ({"metrics": ["map"]}, ValueError, r"metrics must be among .*; got 'map'"),
-        ({"targets": "first"}, ValueError, "targets must be 'every' or 'last'; got 'first'"),
+        ({"k": 0}, InvalidDataError, "k must be an integer of at least 1; got 0"),
+        ({"k": 2.5}, InvalidDataError, "k must be an integer of at least 1; got 2.5"),
+        ({"k": math.nan}, InvalidDataError, "k must be an integer of at least 1; got nan"),
+        ({"k": None}, InvalidDataError, "k must be an integer of at least 1; got None"),
+        ({"k": [5, None]}, InvalidDataError, "k must be an integer of at least 1; got None"),
+        ({"k": []}, InvalidDataError, "k must hold at least one length"),
+        ({"metrics": ["map"]}, InvalidDataError, r"metrics must be among .*; got 'map'"),
+        ({"metrics": [["mrr"]]}, InvalidDataError, r"metrics must be among .*; got \['mrr'\]"),
+        ({"metrics": "recall"}, InvalidDataError, "metrics must be a list of names; got 'recall'"),
+        ({"metrics": None}, InvalidDataError, "metrics must be a list of names; got None"),
+        ({"targets": "first"}, InvalidDataError, "targets must be 'every' or 'last'; got 'first'"),
         ({"train": build([[0, 1]], 3)}, InvalidDataError, "share the items of the sequences, 6"),
         ({"model": 3}, TypeError, "the model must be callable or have next_item_vectors"),
         ({"model": lambda data: np.zeros((data.num_events, 5))}, InvalidDataError,

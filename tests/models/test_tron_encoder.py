@@ -121,13 +121,14 @@ def test_dropout_is_its_seed_and_no_global_state() -> None:
     assert torch.equal(encoder(events, packing), encoder(events, packing))
 
 
-@pytest.mark.parametrize("rate", [0.05, 0.5])
+@pytest.mark.parametrize("rate", [0.05, 0.5, 0.999, 1 - 2**-16])
 def test_dropout_keeps_the_mean(rate: float) -> None:
+    rounded = round(rate * 2**16) / 2**16
     drop = TRONEncoder(8, dropout=rate).drop
     drop.generator = torch.Generator().manual_seed(0)
     found = drop(torch.ones(1000, 401))
-    assert found.unique().tolist() == [0.0, pytest.approx(1 / (1 - rate))]
-    deviation = (rate / (1 - rate) / found.numel()) ** 0.5
+    assert found.unique().tolist() == [0.0, pytest.approx(1 / (1 - rounded))]
+    deviation = (rounded / (1 - rounded) / found.numel()) ** 0.5
     assert abs(found.mean().item() - 1) < 5 * deviation
 
 
@@ -138,11 +139,28 @@ def test_dropout_without_a_seed_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"heads": 4}, "heads must divide factors, 6; got 4"), ({"activation": "tanh"}, "tanh")],
+    [
+        ({"heads": 4}, "heads must divide factors, 6; got 4"),
+        ({"heads": 0}, "heads must be an integer of at least 1; got 0"),
+        ({"heads": -2}, "heads must be an integer of at least 1; got -2"),
+        ({"activation": "tanh"}, "tanh"),
+        ({"blocks": -1}, "blocks must be an integer of at least 0; got -1"),
+        ({"hidden": 0}, "hidden must be an integer of at least 1; got 0"),
+        ({"max_length": 0}, "max_length must be an integer of at least 1; got 0"),
+        ({"dropout": 1.5}, "dropout must be below 1 in steps of 2.*; got 1.5"),
+        ({"dropout": 1 - 2**-17}, "dropout must be below 1 in steps of 2.*; got 0.99999"),
+        ({"dropout": -1}, "dropout must be finite and not negative; got -1"),
+        ({"dropout": float("nan")}, "dropout must be finite and not negative; got nan"),
+    ],
 )
 def test_wrong_options_are_named(options: dict[str, object], message: str) -> None:
     with pytest.raises(InvalidDataError, match=message):
         some_encoder(**options)
+
+
+def test_a_vector_has_a_size() -> None:
+    with pytest.raises(InvalidDataError, match="factors must be an integer of at least 1; got 0"):
+        TRONEncoder(0)
 
 
 def some_model(*, untied: bool) -> TRONModel:
@@ -165,6 +183,19 @@ def test_a_model_is_its_encoder_with_tables(untied: bool) -> None:
     table = model.output if untied else model.items
     expected = (vectors[0, 2] @ table[5].detach()).item() + (5.0 if untied else 0.0)
     assert scores[0, 2, 5].item() == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (3, 0)])
+def test_a_model_takes_nothing(shape: tuple[int, int]) -> None:
+    model = some_model(untied=False)
+    vectors = model(torch.zeros(shape, dtype=torch.int64))
+    assert vectors.shape == (*shape, 8)
+    assert model.scores(vectors).shape == (*shape, 20)
+
+
+def test_a_model_refuses_more_events_than_it_sees() -> None:
+    with pytest.raises(InvalidDataError, match="length must be at most 9; got 10"):
+        some_model(untied=False)(torch.zeros((2, 10), dtype=torch.int64))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -31,7 +31,7 @@ from recneg.losses import (
 )
 from recneg.mining import Miner, hardest, importance_weighted
 from recneg.samplers import InBatch, PerBatch, Popularity, Uniform
-from recneg.training import SGD, TRON, Adagrad, Adam, MatrixFactorization, Thresholds
+from recneg.training import SGD, TRON, Adagrad, Adam, MatrixFactorization, SimpleX, Thresholds
 from recneg.training.batched import BatchPlan
 from recneg.training.fused import random_factors
 from recneg.training.sides import SideValues
@@ -463,3 +463,9 @@ def test_nothing_to_learn_from_is_an_error(engine: str) -> None:
         MatrixFactorization(**(options | {"redraw": "pair", "optimizer": SGD(1e30)})).fit(
             DATA, show_progress=False
         )
+
+
+@pytest.mark.parametrize("trainer", [MatrixFactorization, SimpleX])
+def test_a_device_that_torch_has_not_is_named(trainer) -> None:
+    with pytest.raises(InvalidDataError, match="device must be a device of torch.*; got 'gpu9'"):
+        trainer(4, device="gpu9")

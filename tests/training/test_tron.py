@@ -1,5 +1,7 @@
 """The estimator TRON: a whole step against torch, learning, resuming, files and errors."""
 
+import pickle
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -25,13 +27,16 @@ from recneg.losses import (
     SampledSoftmaxLoss,
     UBPRLoss,
 )
-from recneg.models import Packing
-from recneg.samplers import Popularity, Uniform
+from recneg.models import Packing, TRONEncoder
+from recneg.samplers import Adaptive, InBatch, PerBatch, Popularity, Softmax, Uniform
 from recneg.sequence_splits import carve_newest
 from recneg.sequences import Sequences
-from recneg.training import TRON, Adam
+from recneg.training import TRON, Adam, sequence_engine, tron
+from recneg.training.record import record
 from recneg.training.sequence_engine import bind
+from recneg.training.state import Epoch, TrainingState
 from recneg.training.streams import INIT
+from recneg.training.tables import unit_rows
 from recneg.training.torch_events import event_losses
 
 torch.set_num_threads(1)
@@ -255,13 +260,34 @@ def test_more_threads_change_rounding_alone() -> None:
     assert one.history[0].loss == pytest.approx(two.history[0].loss, rel=1e-5)
 
 
+def test_every_step_has_a_dropout_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+    plain = TRONEncoder.seed
+
+    def seed(encoder: TRONEncoder, value: int) -> None:
+        seeds.append(value)
+        plain(encoder, value)
+
+    monkeypatch.setattr(TRONEncoder, "seed", seed)
+    for number in (4, 5):
+        fitted(seed=number, dropout=0.3, epochs=2, order="given")
+    steps = -(-int((DATA.lengths() > 1).sum()) // SMALL["batch_size"])
+    assert len(seeds) == len(set(seeds)) == 2 * 2 * steps
+
+
 class Stop(Exception):
     """Ends a run from its callback."""
 
 
+COSINE: dict[str, Any] = {"score": "cosine", "loss": SampledSoftmaxLoss(0.2)}
+
+
+@pytest.mark.parametrize("options", [{"tied": False}, COSINE, COSINE | {"tied": False}], ids=str)
 @pytest.mark.parametrize("engine", ["fused", "torch"])
-def test_a_stopped_run_goes_on_to_the_same_bits(engine: str, tmp_path: Path) -> None:
-    options = {"dropout": 0.3, "epochs": 4, "engine": engine, "schedule": "cosine", "tied": False}
+def test_a_stopped_run_goes_on_to_the_same_bits(
+    engine: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    options = options | {"dropout": 0.3, "epochs": 4, "engine": engine, "schedule": "cosine"}
     path = tmp_path / "run.safetensors"
 
     def stop(epoch: Any) -> None:
@@ -292,13 +318,18 @@ def test_the_best_epoch_on_validation_is_kept() -> None:
     assert carved.history[0].validation is not None
 
 
-def test_last_events_can_be_what_is_validated() -> None:
+@pytest.mark.parametrize("targets", ["every", "last"])
+@pytest.mark.parametrize("exclude_seen", [False, True])
+def test_what_is_validated_can_be_chosen(targets: Any, exclude_seen: bool) -> None:
+    held_out, how = walks(40, seed=9), {"targets": targets, "exclude_seen": exclude_seen}
+    model = TRON(**(SMALL | {"metric": "mrr"})).fit(DATA, False, validation=held_out, **how)
+    expected = evaluate_next_item(model, held_out, k=20, **how).mean("mrr@20")
+    assert model.history[-1].validation == pytest.approx(expected)
+
+
+def test_last_events_are_ranked_alike_by_either_way() -> None:
     held_out = walks(40, seed=9)
-    model = TRON(**(SMALL | {"max_length": 3})).fit(
-        DATA, False, validation=held_out, targets="last"
-    )
-    plain = evaluate_next_item(model, held_out, k=20, targets="last")
-    assert model.history[-1].validation == pytest.approx(plain.mean("recall@20"))
+    model = fitted(max_length=3)
 
     class EveryEvent:  # without session_vectors
         item_factors, item_biases = model.item_factors, model.item_biases
@@ -327,6 +358,21 @@ def test_validation_is_checked_before_training() -> None:
     other = replace(DATA, item_ids=np.arange(DATA.num_items) + 7)
     with pytest.raises(InvalidDataError, match="share one set of items"):
         TRON(**SMALL).fit(DATA, False, validation=other)
+    masked = Sequences.from_arrays([0, 0], [1, 1], num_items=20)
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"targets": "all"}, "targets must be 'every' or 'last'; got 'all'"),
+        ({"targets": "all", "validation": DATA}, "targets must be 'every' or 'last'; got 'all'"),
+        (
+            {"validation": masked, "exclude_seen": True},
+            "validation must have an event to predict that is not masked; got 1 sequences, 1 such",
+        ),
+    ]
+    for how, message in wrong:
+        model = TRON(**SMALL)
+        with pytest.raises(InvalidDataError, match=message):
+            model.fit(DATA, False, **how)
+        with pytest.raises(RuntimeError, match="must be fitted first"):
+            model.recommend([1])
 
 
 # -- the trained model ----------------------------------------------------------------------------
@@ -347,6 +393,51 @@ def test_vectors_see_the_latest_events_alone() -> None:
     sessions = model.session_vectors(DATA)
     assert np.allclose(sessions[filled], both[DATA.indptr[1:][filled] - 1], atol=1e-5)
     assert (sessions[~filled] == 0).all()
+
+
+def test_what_is_made_of_weights_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def units(rows: Any) -> Any:
+        made.append("vectors" if len(rows) == 1 else "table")
+        return unit_rows(rows)
+
+    plain = TRON._bound
+    monkeypatch.setattr(tron, "unit_rows", units)
+    monkeypatch.setattr(TRON, "_bound", lambda model: made.append("encoder") or plain(model))
+    model = fitted(**COSINE)
+    for _ in range(3):
+        model.recommend([1, 2])
+    assert Counter(made) == {"vectors": 3, "table": 1, "encoder": 1}
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_model_is_that_of_its_weights_at_any_time(
+    tied: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = TRON(**(SMALL | COSINE | {"tied": tied}))
+
+    def check(_: Any = None) -> None:
+        again = TRON(**(SMALL | COSINE | {"tied": tied}))
+        again._take_tensors({name: part.copy() for name, part in model._tensors().items()})
+        assert np.array_equal(model.item_factors, again.item_factors)
+        assert np.array_equal(model.next_item_vectors(DATA), again.next_item_vectors(DATA))
+
+    def stop(state: TrainingState, *rest: Any) -> Epoch:
+        if len(state.history) == 2:
+            raise Stop
+        return record(state, *rest)
+
+    monkeypatch.setattr(sequence_engine, "record", stop)
+    with pytest.raises(Stop):
+        model.fit(DATA, False, check)
+    monkeypatch.undo()
+    assert len(model.history) == 2
+    check()
+    model._take_tensors(fitted(**COSINE, tied=tied, seed=9)._tensors())
+    check()
+    check(model.fit(DATA, False, check).to_torch())
+    assert np.array_equal(pickle.loads(pickle.dumps(model)).item_factors, model.item_factors)  # noqa: S301
 
 
 def test_recommendations_are_the_highest_scores() -> None:
@@ -393,6 +484,9 @@ def test_a_model_goes_to_torch(options: dict[str, Any]) -> None:
     assert np.allclose(vectors.numpy(), expected, atol=1e-5)
     biases = model.item_biases if model.item_biases.size else 0.0
     assert np.allclose(scores, expected @ model.item_factors.T + biases, atol=1e-4)
+    for weight in module.parameters():
+        weight.data.zero_()
+    assert np.array_equal(model.next_item_vectors(data), expected)
 
 
 # -- errors ---------------------------------------------------------------------------------------
@@ -409,6 +503,13 @@ def test_a_model_goes_to_torch(options: dict[str, Any]) -> None:
         ({"num_workers": -1}, "num_workers must be an integer of at least 0; got -1"),
         ({"accidental_hits": "mask"}, "accidental_hits"),
         ({"score": "cosine", "item_bias": True}, "item_bias must be False with score='cosine'"),
+        ({"dropout": None}, "dropout must be finite; got None"),
+        ({"dropout": 1 - 2**-17}, "dropout: .* less than 0.99999"),
+        ({"learning_rate_decay": "a"}, "learning_rate_decay must be finite; got 'a'"),
+        ({"sampler": 3}, "sampler must be a Sampler or a function from Interactions to one; got 3"),
+        ({"sampler": Adaptive(Softmax)}, r"sampler must be a Sampler .* got Adaptive\(Softmax"),
+        ({"sampler": PerBatch(InBatch)}, r"sampler must be a Sampler .* got PerBatch\(InBatch"),
+        ({"device": "bogus"}, "device must be a device of torch, such as 'cuda'; got 'bogus'"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
@@ -441,6 +542,22 @@ def test_wrong_sessions_are_named(call: Callable[[TRON], Any], message: str) -> 
     model = fitted(epochs=1)
     with pytest.raises(InvalidDataError, match=message):
         call(model)
+
+
+def test_a_function_that_makes_no_sampler_is_named() -> None:
+    with pytest.raises(InvalidDataError, match="sampler must make a Sampler; got 3"):
+        fitted(sampler=lambda _: 3)
+
+
+def test_all_items_of_a_session_are_hidden_whatever_the_model_sees() -> None:
+    batches = TRON(**(SMALL | {"accidental_hits": "sequence", "max_length": 2}))._batches(
+        DATA, Key(4)
+    )
+    for number, rows in enumerate(batches.rows(0)):
+        indptr, hidden, _ = batches.batch(0, number).hidden
+        for place, row in enumerate(rows):
+            part = hidden[indptr[place] : indptr[place + 1]].tolist()
+            assert part == sorted(set(DATA.items_of(row).tolist()))
 
 
 def test_an_unfitted_model_says_so() -> None:

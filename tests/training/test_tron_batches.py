@@ -34,8 +34,8 @@ def made(data: Sequences, **options: Any) -> SequenceBatches:
     } | options  # fmt: skip
     sampler = how["sampler"] or Uniform(data.to_interactions(), unseen=False)
     source = CandidateSource(
-        data, sampler, how["num_negatives"], how["num_in_batch"], how["redraw"],
-        how["log_q_correction"],
+        data.latest(how["max_length"] + 1), sampler, how["num_negatives"], how["num_in_batch"],
+        how["redraw"], how["log_q_correction"],
     )  # fmt: skip
     names = ("batch_size", "max_length", "order", "hits", "key")
     return SequenceBatches(data, source, **{name: how[name] for name in names})
@@ -86,15 +86,15 @@ def test_hidden_items_are_sorted_lists(sessions: list[list[int]], hits: str) -> 
     data = ragged(sessions)
     if data.lengths().max() < 2:
         return
-    for batch in made(data, hits=hits).epoch(1):
+    batches = made(data, hits=hits, max_length=3)
+    for rows, batch in zip(batches.rows(1), batches.epoch(1), strict=True):
         indptr, items, lists = batch.hidden
-        owners = np.repeat(np.arange(len(batch.lengths)), batch.lengths)
+        owners = np.repeat(rows, batch.lengths)
         assert lists.size == (0 if hits == "keep" else len(batch.items))
         for event, which in enumerate(lists):
             part = items[indptr[which] : indptr[which + 1]].tolist()
-            mine = owners == owners[event]
-            every = set(batch.items[mine]) | set(batch.targets[mine])
-            assert part == ([batch.targets[event]] if hits == "target" else sorted(every))
+            every = sorted(set(sessions[owners[event]]))
+            assert part == ([batch.targets[event]] if hits == "target" else every)
 
 
 def test_the_order_is_keyed_by_epoch_and_given_if_asked() -> None:
@@ -195,7 +195,7 @@ def _pools(batches: SequenceBatches, epoch: int) -> list[Any]:
 def test_corrections_are_expected_counts_over_both_kinds() -> None:
     data = ragged(some_sessions())
     law = Popularity(data.to_interactions(), exponent=0.5, unseen=False)
-    batches = made(data, sampler=law, log_q_correction=True, num_negatives=5, num_in_batch=3)
+    batches = made(data, sampler=law, log_q_correction=True, num_in_batch=3, max_length=8)
     q = np.exp(law.log_prob(0, np.arange(12)).astype(float))
     inputs = np.bincount([item for each in some_sessions() for item in each[:-1]], minlength=12)
     expected = np.log(5 * q + 3 * inputs / inputs.sum())
@@ -210,7 +210,7 @@ def test_corrections_know_how_few_the_others_are() -> None:
     """In a small batch there are fewer events of others than are asked for."""
     data = ragged(some_sessions())
     batches = made(
-        data, log_q_correction=True, num_negatives=5, num_in_batch=1000, batch_size=3,
+        data, log_q_correction=True, num_in_batch=1000, batch_size=3, max_length=8,
     )  # fmt: skip
     inputs = np.bincount([item for each in some_sessions() for item in each[:-1]], minlength=12)
     for batch in batches.epoch(0):
@@ -240,6 +240,19 @@ def test_own_negatives_depend_on_their_event_alone() -> None:
                     )
         found.append(every)
     assert found[0] == found[1]
+
+
+def test_corrections_of_own_negatives_are_expected_counts() -> None:
+    sessions = some_sessions()
+    data = ragged(sessions)
+    batches = made(
+        data, sampler=Uniform(data.to_interactions()), redraw="event", num_in_batch=0,
+        log_q_correction=True,
+    )  # fmt: skip
+    for rows, batch in zip(batches.rows(0), batches.epoch(0), strict=True):
+        left = np.array([12 - len(set(sessions[row])) for row in rows])
+        expected = np.log(5 / np.repeat(left, batch.lengths))
+        assert np.allclose(batch.candidates.listed_log, expected[:, None], atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from recneg.losses import (
     Loss,
     SampledSoftmaxLoss,
     SoftmaxLoss,
+    WARPLoss,
 )
 from recneg.training.candidates import Candidates
 from recneg.training.pool_scoring import score_events
@@ -46,6 +47,7 @@ LOSSES: list[Loss] = [
     LogisticLoss("sum"),
     GBCELoss(ITEMS, 0.75),
     CosineContrastiveLoss(0.1, 3.0),
+    WARPLoss(ITEMS),
 ]
 
 
@@ -100,7 +102,8 @@ def losses_by_hand(
         for item, log in candidates_by_hand(batch, event):
             scores.append(vector @ factors[item] - getattr(loss, "temperature", 1.0) * log)
         if top_k:
-            scores = sorted(scores, key=lambda score: -score.item())[:top_k]
+            best = sorted(range(len(scores)), key=lambda slot: -scores[slot].item())[:top_k]
+            scores = [scores[slot] for slot in sorted(best)]
         negative = torch.stack(scores) if scores else vectors.new_zeros(0)
         positive = vector @ factors[int(batch.targets[event])]
         total = total + loss(positive[None], negative[None])[0]
@@ -195,8 +198,9 @@ def test_both_engines_count_the_same_pairs() -> None:
         assert one.correct == other.correct  # fewer than are compared
 
 
-def test_rough_scores_choose_and_exact_ones_count() -> None:
-    batch = some_batch("both", "keep")
+@pytest.mark.parametrize("corrected", [False, True])
+def test_rough_scores_choose_and_exact_ones_count(corrected: bool) -> None:
+    batch = some_batch("both", "keep", corrected=corrected)
     exact, rough = (fused(SampledSoftmaxLoss(), batch, 47, rough=each) for each in (False, True))
     assert rough[0] == pytest.approx(exact[0], rel=1e-6)  # all of 47 are chosen
     few = [fused(SampledSoftmaxLoss(), batch, 6, rough=each) for each in (False, True)]
