@@ -22,7 +22,7 @@ from recneg.training.negatives import Drawn, NegativeSource
 from recneg.training.options import FactorizationOptions
 from recneg.training.rates import rate_factor, shrink_factor
 from recneg.training.record import Totals, overflow, record
-from recneg.training.scoring import BATCH, GROUP, PAIR, Batch, score_batch
+from recneg.training.scoring import GROUP, PAIR, POOL, Batch, score_batch
 from recneg.training.sides import NO_SIDE, NO_SIDES, SideValues
 from recneg.training.state import Epoch, Factors, TrainingState, with_bias_columns
 from recneg.training.streams import DROP, FOLLOW, MINE, NEGATIVES, ORDER, SIDES
@@ -124,22 +124,25 @@ class BatchPlan:
             of_batch = draws.fold_in(number)  # a user may be in several batches
             drawn = source.of_users(visit.groups, visit.recent, of_batch, corrected)
         else:
-            whose = BATCH
-            drawn, excluded = source.pool(0 if redraw == "epoch" else number, draws, corrected)
+            whose, pools = POOL, self.options.num_pools
+            first = 0 if redraw == "epoch" else number * pools
+            drawn, excluded = source.pools(np.arange(first, first + pools), draws, corrected)
             if excluded:
                 seen = (self.train.indptr, self.train.indices)
         self._check_mined(drawn)
         positives = self.train.indices[visit.rows]
-        own, others = NO_SIDE, NO_SIDES
-        if self.sides.needs != "nothing":
-            own, others = self._sides(visit, positives, drawn, whose)
         log_q = drawn.log_q
         if corrected:
             log_q = log_q + np.float32(np.log(drawn.items.shape[1]))
-        return Batch(
+        batch = Batch(
             visit.groups, visit.offsets, positives, whose, drawn.items, drawn.weights, log_q,
-            self._temperature, own, others, seen,
+            self._temperature, NO_SIDE, NO_SIDES, seen,
         )  # fmt: skip
+        if self.sides.needs == "nothing":
+            return batch
+        owners = self._owners[visit.rows].astype(np.int64)
+        own, others = self.sides.of(owners, positives, drawn.items[batch.places()])
+        return batch._replace(positive_sides=own, negative_sides=others)
 
     def _check_mined(self, drawn: Drawn) -> None:
         """Refuse what mining gives or lacks where the loss or its correction needs otherwise."""
@@ -154,17 +157,6 @@ class BatchPlan:
                 "log_q_correction must have a log q of every negative, which mining leaves "
                 f"unknown; got {self.source.miner!r}"
             )
-
-    def _sides(
-        self, visit: Visit, positives: NDArray[np.int32], drawn: Drawn, whose: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        owners = self._owners[visit.rows].astype(np.int64)
-        items = drawn.items
-        if whose == GROUP:
-            items = np.repeat(items, np.diff(visit.offsets), axis=0)
-        elif whose == BATCH:
-            items = np.broadcast_to(items, (len(positives), items.shape[1]))
-        return self.sides.of(owners, positives, items)
 
     def steps(self, state: TrainingState, step: Step, tell: Callable[[float], None]) -> Totals:
         """Take the steps of an epoch, each with the learning rates of users and items.
@@ -277,7 +269,7 @@ class BatchedEngine:
 
         def step(visit: Visit, batch: Batch, rates: tuple[float, float]) -> Totals:
             masks = plan.masks(visit, users.values.shape[1], number)
-            mine = UserVectors(users, visit.groups, masks)
+            mine = UserVectors(users, visit.groups, masks, options.dropout_before_norm)
             by_vector = np.zeros_like(mine.vectors)
             found = score_batch(plan.loss, batch, mine.vectors, items, by_vector)
             if np.isfinite(found.loss):

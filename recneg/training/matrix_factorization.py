@@ -16,7 +16,7 @@ from recneg.training.descriptions import described, rebuilt
 from recneg.training.fingerprint import fingerprint
 from recneg.training.negatives import NegativeSource, SamplerLike
 from recneg.training.optimizers import Adagrad, Optimizer
-from recneg.training.options import FactorizationOptions, checked
+from recneg.training.options import FactorizationOptions, check_sharing, checked
 from recneg.training.running import Engine
 from recneg.training.sides import ExposureLike, SideValues, Thresholds
 from recneg.training.spectral import spectral_factors
@@ -76,14 +76,22 @@ class MatrixFactorization(Trainer):
         ``unseen=True`` leaves out what a user has seen, ``unseen=False`` draws from all items. What
         users share with others ("batch", "epoch") is drawn from all items, and masked for those who
         have seen it if the sampler is one of unseen items; it must not depend on the user.
+    num_pools : int, default 1
+        For "batch" and "epoch": how many draws of `num_negatives` there are. Positives, or users,
+        share them in runs of the batch's random order. With more of them an item is a negative
+        more often and of fewer users at a time, as with draws for each positive, at a small part
+        of their time.
     mining : Miner, optional
         Keeps some of each positive's candidates by their scores; with ``redraw="pair"``.
     log_q_correction : bool, default False
         Subtract ``t (log q + ln n)`` from the score of each of n negatives, t being the loss's
         temperature: softmax losses then estimate their sum over all items. For those alone.
     dropout : float, default 0.0
-        Chance of each column of a user's vector to be left out of a visit; of cosines after the
-        division by norms, as SimpleX has it: the others grow by ``1 / (1 - dropout)``.
+        Chance of each column of a user's vector to be left out of a visit; the others grow by
+        ``1 / (1 - dropout)``.
+    dropout_before_norm : bool, default False
+        Of cosines, whether columns are left out before the division by norms, so that what is
+        scored has length 1, as BSL's authors have it, or after it, as SimpleX has it.
     max_norm : float, optional
         Longest gradient, over both tables, that a step follows unshortened.
     item_bias : bool, default False
@@ -148,10 +156,12 @@ class MatrixFactorization(Trainer):
         batch_size: int = 1024,
         num_negatives: int = 64,
         redraw: str = "pair",
+        num_pools: int = 1,
         sampler: SamplerLike = Uniform,
         mining: Miner | None = None,
         log_q_correction: bool = False,
         dropout: float = 0.0,
+        dropout_before_norm: bool = False,
         max_norm: float | None = None,
         item_bias: bool = False,
         init: str = "random",
@@ -192,8 +202,10 @@ class MatrixFactorization(Trainer):
             batch_size=batch_size,
             num_negatives=num_negatives,
             redraw=redraw,
+            num_pools=num_pools,
             log_q_correction=log_q_correction,
             dropout=dropout,
+            dropout_before_norm=dropout_before_norm,
             max_norm=max_norm,
             item_bias=item_bias,
             init=init,
@@ -206,8 +218,7 @@ class MatrixFactorization(Trainer):
         )
         if item_bias and score == "cosine":
             raise InvalidDataError("item_bias is for inner products; got score='cosine'")
-        if mining is not None and redraw != "pair":
-            raise InvalidDataError(f"mining needs redraw='pair'; got {redraw!r}")
+        check_sharing(self.options, mining)
         if log_q_correction:
             check_correctable(self.loss)
         self._ready(sampler, mining, num_threads)

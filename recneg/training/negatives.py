@@ -216,9 +216,10 @@ class NegativeSource:
         items, log_q = sampler.draw_checked(users, self.num_negatives, draws, users, None)
         return Drawn(items.astype(np.int32), log_q if with_log_q else _NONE, _NONE)
 
-    def pool(self, number: int, draws: Key, with_log_q: bool) -> tuple[Drawn, bool]:
-        """Return one set for everybody, under row `number`, and whether users' own are to be left
-        out: of a law of unseen items the pool has all, and what a user has seen is masked.
+    def pools(self, numbers: NDArray[np.int64], draws: Key, with_log_q: bool) -> tuple[Drawn, bool]:
+        """Return sets for everybody, one a number, drawn under it as row, and whether users' own
+        are to be left out: of a law of unseen items a pool has all, and what a user has seen is
+        masked.
         """
         sampler = self.sampler
         if not isinstance(sampler, StaticSampler):
@@ -227,9 +228,8 @@ class NegativeSource:
                 f"Popularity; got {sampler!r}"
             )
         common = replace(sampler, unseen=False) if sampler.unseen else sampler
-        items, log_q = common._draw(
-            np.zeros(1, np.int64), self.num_negatives, draws, np.array([number])
-        )
+        nobody = np.zeros(len(numbers), np.int64)
+        items, log_q = common._draw(nobody, self.num_negatives, draws, numbers)
         drawn = Drawn(items.astype(np.int32), log_q if with_log_q else _NONE, _NONE)
         return drawn, sampler.unseen
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError
 
@@ -10,12 +10,16 @@ from recneg.errors import InvalidDataError
 from recneg.training.optimizers import Optimizer
 from recneg.training.rates import Schedule
 
+if TYPE_CHECKING:
+    from recneg.mining.miner import Miner
+
 __all__ = [
     "BPROptions",
     "FactorizationOptions",
     "NBPOOptions",
     "PairOptions",
     "RunOptions",
+    "check_sharing",
     "checked",
 ]
 
@@ -75,8 +79,10 @@ class FactorizationOptions(PairOptions):
     visit: Literal["pairs", "users"]
     batch_size: Count
     redraw: Literal["pair", "user", "batch", "epoch"]
+    num_pools: Count
     log_q_correction: bool
     dropout: Annotated[float, Field(ge=0, lt=1)]
+    dropout_before_norm: bool
     max_norm: Rate | None
     item_bias: bool
     init: Literal["random", "spectral"]
@@ -87,6 +93,17 @@ class FactorizationOptions(PairOptions):
     def plateau(self) -> float:
         """Factor on the learning rate when an evaluation brings no better score."""
         return self.plateau_factor
+
+
+def check_sharing(options: FactorizationOptions, mining: Miner | None) -> None:
+    """Raise if what is drawn or mined does not suit those who share a draw."""
+    if mining is not None and options.redraw != "pair":
+        raise InvalidDataError(f"mining needs redraw='pair'; got {options.redraw!r}")
+    if options.num_pools > 1 and options.redraw not in ("batch", "epoch"):
+        raise InvalidDataError(
+            f"num_pools needs redraw='batch' or 'epoch', or must be 1; got {options.num_pools} "
+            f"with redraw={options.redraw!r}"
+        )
 
 
 class NBPOOptions(PairOptions):

@@ -1,7 +1,7 @@
 """Scores, losses and gradients of a batch, for any loss with a kernel.
 
 A batch is made of groups: a user's vector with one or more positives. Negatives may belong to a
-positive, to a group, or to the whole batch; in the last case scores and gradients are matrix
+positive, to a group, or, as a pool, to an equal run of groups: scores and gradients are then matrix
 products, by BLAS.
 """
 
@@ -20,10 +20,10 @@ from recneg.parallel import map_tasks
 from recneg.training.record import Totals
 from recneg.training.tables import Matrix, Table
 
-__all__ = ["BATCH", "GROUP", "PAIR", "Batch", "score_batch"]
+__all__ = ["GROUP", "PAIR", "POOL", "Batch", "score_batch"]
 
 
-PAIR, GROUP, BATCH = range(3)
+PAIR, GROUP, POOL = range(3)
 """Whose the negatives of a batch are."""
 
 
@@ -44,10 +44,10 @@ class Batch(NamedTuple):
         Group g has the positives ``offsets[g]:offsets[g + 1]``.
     positives : numpy.ndarray of int32, shape (num_positives,)
     whose : int
-        `PAIR`, `GROUP` or `BATCH`.
+        `PAIR`, `GROUP` or `POOL`.
     negatives : numpy.ndarray of int32, shape (m, n)
-        m is the number of positives, of groups, or 1; -1 for none, which there is not in the
-        negatives of a whole batch.
+        m is the number of positives, of groups, or of pools; -1 for none, which there is not in
+        pools.
     weights : numpy.ndarray of float32, of that shape, or empty for ones
         Of the negatives of pairs; 0 masks.
     log_q : numpy.ndarray of float32, of that shape, or empty for no correction
@@ -56,8 +56,8 @@ class Batch(NamedTuple):
     positive_sides : numpy.ndarray of float64, shape (num_positives,), or empty
     negative_sides : numpy.ndarray of float64, shape (num_positives, n), or empty
     seen : tuple of two arrays
-        Index pointers and items, sorted for each user, that users may not get of negatives of the
-        whole batch; empty for no exclusion.
+        Index pointers and items, sorted for each user, that users may not get of pools; empty for
+        no exclusion.
     """
 
     users: NDArray[np.int64]
@@ -75,6 +75,21 @@ class Batch(NamedTuple):
     def items(self) -> NDArray[np.int32]:
         """Return all items of the batch, with repeats."""
         return np.append(self.positives, self.negatives[self.negatives >= 0])
+
+    def runs(self) -> NDArray[np.int64]:
+        """Return the first group of each pool and the end of the last, shape (m + 1,)."""
+        pools = len(self.negatives)
+        return np.arange(pools + 1) * len(self.users) // pools
+
+    def places(self) -> NDArray[np.int64]:
+        """Return the row of `negatives` that each positive has, shape (num_positives,)."""
+        positives = np.arange(len(self.positives))
+        if self.whose == PAIR:
+            return positives
+        groups = np.repeat(np.arange(len(self.users)), np.diff(self.offsets))
+        if self.whose == GROUP:
+            return groups
+        return np.repeat(np.arange(len(self.negatives)), np.diff(self.runs()))[groups]
 
 
 def score_batch(
@@ -95,27 +110,29 @@ def score_batch(
     """
     lanes = items.threads
     bounds = _shares(batch.offsets, lanes)
-    pool = batch.negatives[0] if batch.whose == BATCH else np.empty(0, np.int32)
-    factors = items.scored[pool]
-    places = _places(pool, len(items.scored) if batch.seen[0].size else 0)
-    table = np.empty((len(vectors) if pool.size else 0, pool.size), np.float32)
+    pooled = batch.whose == POOL
+    runs = batch.runs() if pooled else bounds[[0, -1]]
+    none, num_masked = np.empty(0, np.int32), len(items.scored) if batch.seen[0].size else 0
 
-    def score(lane: int) -> tuple[float, float, float, float]:
-        first, last = bounds[lane], bounds[lane + 1]
-        part = slice(first, last)
-        if pool.size:
-            np.matmul(vectors[part], factors.T, out=table[part])
-        sums = _score_groups(
-            loss.kind, loss.parameters, first, last, batch.users, batch.offsets, batch.positives,
-            batch.whose, batch.negatives, batch.weights, batch.log_q, batch.temperature,
-            batch.positive_sides, batch.negative_sides, *batch.seen, *places, vectors,
-            items.scored, table, by_vector, items.gradients[lane], items.touched[lane],
-            items.counts_idle,
-        )  # fmt: skip
-        if pool.size:
-            by_vector[part] += table[part] @ factors
-            by_pool = table[part].T @ vectors[part]
-            items.add_rows(pool, by_pool, lane)
+    def score(lane: int) -> NDArray[np.float64]:
+        sums = np.zeros(4)
+        for run in range(len(runs) - 1):
+            first, last = np.clip(runs[run : run + 2], bounds[lane], bounds[lane + 1])
+            if first == last:
+                continue
+            pool = batch.negatives[run] if pooled else none
+            part, factors = slice(first, last), items.scored[pool]
+            table = vectors[part] @ factors.T
+            sums += _score_groups(
+                loss.kind, loss.parameters, first, last, run, batch.users, batch.offsets,
+                batch.positives, batch.whose, batch.negatives, batch.weights, batch.log_q,
+                batch.temperature, batch.positive_sides, batch.negative_sides, *batch.seen,
+                *_places(pool, num_masked), vectors, items.scored, table, by_vector,
+                items.gradients[lane], items.touched[lane], items.counts_idle,
+            )  # fmt: skip
+            if pooled:
+                by_vector[part] += table @ factors
+                items.add_rows(pool, table.T @ vectors[part], lane)
         return sums
 
     sums = np.array(map_tasks(score, lanes, lanes)).sum(axis=0)
@@ -172,6 +189,7 @@ def _score_groups(
     parameters: tuple[float, ...],
     first: int,
     last: int,
+    run: int,
     users: NDArray[np.int64],
     offsets: NDArray[np.int64],
     positives: NDArray[np.int32],
@@ -194,7 +212,7 @@ def _score_groups(
     touched: NDArray[np.uint8],
     counts_idle: bool,
 ) -> tuple[float, float, float, float]:
-    """Score the groups from `first` to `last`; `table` holds scores of the batch's negatives.
+    """Score the groups from `first` to `last`; `table` holds their scores of pool `run`.
 
     What `table` held is replaced by the sums of the score gradients.
     """
@@ -211,11 +229,11 @@ def _score_groups(
     loss, pairs, correct, skipped = 0.0, 0.0, 0.0, 0.0
     for g in range(first, last):
         masked, shares = False, 0.0
-        if at_once and whose == BATCH:  # without a look at every negative more than due
-            line = table[g]
+        if at_once and whose == POOL:  # without a look at every negative more than due
+            line = table[g - first]
             if log_q.size > 0:
                 for slot in range(n):
-                    line[slot] -= temperature32 * log_q[0, slot]
+                    line[slot] -= temperature32 * log_q[run, slot]
             hits = _mask_seen(g, users, seen_indptr, seen_items, first_slot, next_slot, kept, 0.0)
             compared = 0
             for place in range(looked):  # what is masked is above every positive
@@ -252,15 +270,15 @@ def _score_groups(
                 _mask_seen(g, users, seen_indptr, seen_items, first_slot, next_slot, kept, 1.0)
             continue
         for r in range(offsets[g], offsets[g + 1]):
-            place = r if whose == PAIR else g if whose == GROUP else 0
+            place = r if whose == PAIR else g if whose == GROUP else run
             if whose == PAIR or r == offsets[g]:
                 summed[:] = np.float32(0.0)
                 masked = all_weights.size > 0
                 for slot in range(n):
                     masked |= negatives[place, slot] < 0
-                if whose == BATCH:
+                if whose == POOL:
                     for slot in range(n):
-                        scores[slot], kept[slot] = table[g, slot], np.float32(1.0)
+                        scores[slot], kept[slot] = table[g - first, slot], np.float32(1.0)
                     hits = _mask_seen(
                         g, users, seen_indptr, seen_items, first_slot, next_slot, kept, 0.0
                     )
@@ -338,7 +356,7 @@ def _score_groups(
             elif r == offsets[g + 1] - 1:
                 for slot in range(n):
                     summed[slot] = np.float32(shares) * gradient[slot]
-            if whose == BATCH or not (whose == PAIR or r == offsets[g + 1] - 1):
+            if whose == POOL or not (whose == PAIR or r == offsets[g + 1] - 1):
                 continue
             for slot in range(n):
                 item = negatives[place, slot]
@@ -355,7 +373,7 @@ def _score_groups(
                     for f in range(items.shape[1]):
                         by_vector[g, f] += slope32 * items[item, f]
                         by_item[item, f] += slope32 * vectors[g, f]
-        if whose == BATCH:
+        if whose == POOL:
             for slot in range(n):
-                table[g, slot] = summed[slot]
+                table[g - first, slot] = summed[slot]
     return loss, correct, pairs, skipped

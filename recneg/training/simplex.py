@@ -21,7 +21,7 @@ from recneg.training.histories import capped
 from recneg.training.matrix_factorization import chosen_engine
 from recneg.training.negatives import NegativeSource, SamplerLike
 from recneg.training.optimizers import Adam, Optimizer
-from recneg.training.options import FactorizationOptions, checked
+from recneg.training.options import FactorizationOptions, check_sharing, checked
 from recneg.training.presets import preset
 from recneg.training.running import Engine
 from recneg.training.sides import ExposureLike, SideValues, Thresholds
@@ -90,6 +90,8 @@ class SimpleX(Trainer):
     num_negatives : int, default 1000
     redraw : {"pair", "batch", "epoch"}
         Who shares a draw of negatives: nobody, or the positives of a batch or an epoch.
+    num_pools : int, default 1
+        For "batch" and "epoch": how many draws positives share, in runs of a batch.
     sampler : Sampler, callable, Adaptive or PerBatch, default Uniform
     mining : Miner, optional
     dropout : float, default 0.1
@@ -146,6 +148,7 @@ class SimpleX(Trainer):
         batch_size: int = 512,
         num_negatives: int = 1000,
         redraw: str = "pair",
+        num_pools: int = 1,
         sampler: SamplerLike = Uniform,
         mining: Miner | None = None,
         dropout: float = 0.1,
@@ -192,8 +195,10 @@ class SimpleX(Trainer):
             batch_size=batch_size,
             num_negatives=num_negatives,
             redraw=redraw,
+            num_pools=num_pools,
             log_q_correction=False,
             dropout=dropout,
+            dropout_before_norm=False,
             max_norm=max_norm,
             item_bias=item_bias,
             init="random",
@@ -206,8 +211,7 @@ class SimpleX(Trainer):
         )
         if redraw == "user":
             raise InvalidDataError("redraw must be 'pair', 'batch' or 'epoch'; got 'user'")
-        if mining is not None and redraw != "pair":
-            raise InvalidDataError(f"mining needs redraw='pair'; got {redraw!r}")
+        check_sharing(self.options, mining)
         if self.loss.needs == "thresholds" and not self._factorizes:
             raise InvalidDataError(f"{self.loss} needs gamma=1 and no item_bias; got {gamma}")
         self._ready(sampler, mining, num_threads)

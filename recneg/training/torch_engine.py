@@ -97,11 +97,14 @@ class TorchEngine:
         own_items = items.values[item_rows].requires_grad_()
         vectors = own_users[group_places]
         factors = own_items
+        kept = torch.from_numpy(masks).to(self.device) if masks.size else 1.0
+        if options.dropout_before_norm:
+            vectors = vectors * kept
         if options.score == "cosine":
             vectors = normalize(vectors, eps=SMALLEST_NORM)
             factors = normalize(factors, eps=SMALLEST_NORM)
-        if masks.size:
-            vectors = vectors * torch.from_numpy(masks).to(self.device)
+        if not options.dropout_before_norm:
+            vectors = vectors * kept
         places = torch.zeros(len(items.values), dtype=torch.int64, device=self.device)
         places[item_rows] = torch.arange(len(item_rows), device=self.device)
         losses, totals = batch_losses(self.plan.loss, batch, vectors, factors, places)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from recneg.losses import Loss, Sides
 from recneg.ragged import flat_positions
 from recneg.training.record import Totals
-from recneg.training.scoring import BATCH, GROUP, PAIR, Batch
+from recneg.training.scoring import PAIR, POOL, Batch
 
 __all__ = ["DeviceBatch", "batch_losses", "double_sums"]
 
@@ -35,10 +35,14 @@ class DeviceBatch(NamedTuple):
     Attributes
     ----------
     whose : int
-        `PAIR`, `GROUP` or `BATCH`.
+        `PAIR`, `GROUP` or `POOL`.
+    runs : list of int
+        Of pools: the first group of each, and the end.
     users : torch.Tensor of int64, shape (num_groups,)
     owners : torch.Tensor of int64, shape (num_positives,)
         The group of each positive.
+    places : torch.Tensor of int64, shape (num_positives,)
+        The row of `negatives` of each positive.
     positives : torch.Tensor of int64, shape (num_positives,)
     negatives : torch.Tensor of int64, shape (m, n)
     present : torch.Tensor of bool, shape (m, n)
@@ -52,8 +56,10 @@ class DeviceBatch(NamedTuple):
     """
 
     whose: int
+    runs: list[int]
     users: torch.Tensor
     owners: torch.Tensor
+    places: torch.Tensor
     positives: torch.Tensor
     negatives: torch.Tensor
     present: torch.Tensor
@@ -72,10 +78,9 @@ class DeviceBatch(NamedTuple):
         double = torch.device(device).type not in WITHOUT_FLOAT64
 
         counts = np.diff(batch.offsets)
-        owners = np.repeat(np.arange(len(counts)), counts)
+        owners, places = np.repeat(np.arange(len(counts)), counts), batch.places()
         present = batch.negatives >= 0
-        places = {PAIR: np.arange(len(owners)), GROUP: owners, BATCH: np.zeros_like(owners)}
-        mask = present[places[batch.whose]]
+        mask = present[places]
         if batch.seen[0].size:
             mask &= ~_seen(batch)[owners]
         shift = None
@@ -87,8 +92,10 @@ class DeviceBatch(NamedTuple):
         )
         return cls(
             batch.whose,
+            batch.runs().tolist() if batch.whose == POOL else [],
             put(batch.users, _INDEX),
             put(owners, _INDEX),
+            put(places, _INDEX),
             put(batch.positives, _INDEX),
             put(np.maximum(batch.negatives, 0), _INDEX),
             put(present),
@@ -127,34 +134,50 @@ def batch_losses(
     if places is not None:
         positives, negatives = places[positives], places[negatives]
     own = (vectors[batch.owners] * factors[positives]).sum(1)
-    if batch.whose == BATCH:
-        others = vectors @ factors[negatives[0]].T
+    if batch.whose == POOL:
+        mine = torch.tensor_split(vectors, batch.runs[1:-1])
+        others = torch.cat(
+            [part @ factors[pool].T for part, pool in zip(mine, negatives, strict=True)]
+        )
     else:
-        mine = vectors[batch.owners] if batch.whose == PAIR else vectors
-        others = torch.einsum("gd,gnd->gn", mine, factors[negatives])
-    if batch.shift is not None:
-        others = others - batch.shift
+        each = vectors[batch.owners] if batch.whose == PAIR else vectors
+        others = torch.einsum("gd,gnd->gn", each, factors[negatives])
     if batch.whose != PAIR:
         others = others[batch.owners]
+    if batch.shift is not None:
+        others = others - batch.shift[batch.places]
     losses = loss(own, others, mask=batch.mask, weights=batch.weights, sides=batch.sides)
     with torch.no_grad():
         below = (others < own[:, None]) & batch.mask
         if batch.shift is None:  # the positive itself ties, whatever rounding says
-            rows = negatives if batch.whose != GROUP else negatives[batch.owners]
-            below &= rows != positives[:, None]
+            below &= negatives[batch.places] != positives[:, None]
         total, correct, pairs = double_sums(losses, below, batch.mask)
     return losses, Totals(total, correct, pairs, batch.mask.numel() - pairs)
 
 
 def _seen(batch: Batch) -> NDArray[np.bool_]:
-    """Tell which negatives of the whole batch each group's user has seen, (num_groups, n)."""
-    indptr, items = batch.seen
-    pool, inverse = np.unique(batch.negatives[0], return_inverse=True)
-    starts, counts = indptr[batch.users], np.diff(indptr)[batch.users]
+    """Tell which items of its pool each group's user has seen, (num_groups, n)."""
+    runs = batch.runs()
+    parts = [
+        _seen_of(batch.users[first:last], pool, *batch.seen)
+        for first, last, pool in zip(runs, runs[1:], batch.negatives, strict=False)
+    ]
+    return np.concatenate(parts)
+
+
+def _seen_of(
+    users: NDArray[np.int64],
+    pool: NDArray[np.int32],
+    indptr: NDArray[np.int64],
+    items: NDArray[np.int32],
+) -> NDArray[np.bool_]:
+    """Tell which items of a pool users have seen, (num_users, n)."""
+    sorted_pool, inverse = np.unique(pool, return_inverse=True)
+    starts, counts = indptr[users], np.diff(indptr)[users]
     groups = np.repeat(np.arange(len(counts)), counts)
     history = items[flat_positions(starts, counts)]
-    found = np.minimum(np.searchsorted(pool, history), len(pool) - 1)
-    met = pool[found] == history
-    seen = np.zeros((len(counts), len(pool)), bool)
+    found = np.minimum(np.searchsorted(sorted_pool, history), len(sorted_pool) - 1)
+    met = sorted_pool[found] == history
+    seen = np.zeros((len(counts), len(sorted_pool)), bool)
     seen[groups[met], found[met]] = True
     return seen[:, inverse]

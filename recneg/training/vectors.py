@@ -26,7 +26,7 @@ def dropout_masks(marks: NDArray[np.int64], columns: int, rate: float, key: Key)
 
 
 class UserVectors:
-    """Rows of the user table for the groups of a batch, of length 1 before dropout for cosines.
+    """Rows of the user table for the groups of a batch, with dropout, divided by norms for cosines.
 
     Parameters
     ----------
@@ -34,25 +34,37 @@ class UserVectors:
     groups : numpy.ndarray of int64, shape (num_groups,)
         The user of each group.
     masks : numpy.ndarray of float32, shape (num_groups, columns), or empty
-        Multiply the vectors that are scored; cosines are divided by norms first, as SimpleX does.
+        Of dropout.
+    before_norm : bool
+        Whether masks multiply the rows before cosines divide by norms, or what comes of that.
 
     Attributes
     ----------
     vectors : numpy.ndarray of float32, shape (num_groups, columns)
     """
 
-    def __init__(self, users: Table, groups: NDArray[np.int64], masks: Matrix = NO_MASKS) -> None:
-        self._users, self._groups, self._masks = users, groups, masks
+    def __init__(
+        self,
+        users: Table,
+        groups: NDArray[np.int64],
+        masks: Matrix = NO_MASKS,
+        before_norm: bool = False,
+    ) -> None:
+        self._users, self._groups = users, groups
+        self._first: Matrix = masks if before_norm else NO_MASKS
+        self._last: Matrix = NO_MASKS if before_norm else masks
         self.vectors = np.empty((len(groups), users.values.shape[1]), np.float32)
         self._norms = np.empty(len(groups), np.float32)
-        _gather(groups, users.values, masks, users.cosine, self.vectors, self._norms)
+        _gather(
+            groups, users.values, self._first, self._last, users.cosine, self.vectors, self._norms
+        )
 
     def add_gradients(self, by_vector: Matrix) -> None:
         """Add gradients by the vectors to those of the user table's rows."""
         users = self._users
         _scatter(
-            self._groups, by_vector, self._masks, users.cosine, users.values, self._norms,
-            users.gradients[0], users.touched[0],
+            self._groups, by_vector, self._first, self._last, users.cosine, users.values,
+            self._norms, users.gradients[0], users.touched[0],
         )  # fmt: skip
 
 
@@ -78,53 +90,66 @@ def _fill_masks(
 def _gather(
     groups: NDArray[np.int64],
     values: Matrix,
-    masks: Matrix,
+    first: Matrix,
+    last: Matrix,
     cosine: bool,
     vectors: Matrix,
     norms: NDArray[np.float32],
 ) -> None:
     for g in range(groups.size):
-        user = groups[g]
+        row, user = vectors[g], groups[g]
+        for f in range(row.size):
+            row[f] = values[user, f]
+        if first.size > 0:
+            for f in range(row.size):
+                row[f] *= first[g, f]
         norms[g] = np.float32(1.0)
         if cosine:
             squares = np.float32(0.0)
-            for f in range(values.shape[1]):
-                squares += values[user, f] * values[user, f]
+            for f in range(row.size):
+                squares += row[f] * row[f]
             norms[g] = max(np.sqrt(squares), np.float32(SMALLEST_NORM))
         inverse = np.float32(1.0) / norms[g]
-        for f in range(values.shape[1]):
-            vectors[g, f] = inverse * values[user, f]
-        if masks.size > 0:
-            for f in range(values.shape[1]):
-                vectors[g, f] *= masks[g, f]
+        for f in range(row.size):
+            row[f] = inverse * row[f]
+        if last.size > 0:
+            for f in range(row.size):
+                row[f] *= last[g, f]
 
 
 @kernel_fast
 def _scatter(
     groups: NDArray[np.int64],
     by_vector: Matrix,
-    masks: Matrix,
+    first: Matrix,
+    last: Matrix,
     cosine: bool,
     values: Matrix,
     norms: NDArray[np.float32],
     gradients: Matrix,
     touched: NDArray[np.uint8],
 ) -> None:
-    row = np.empty(by_vector.shape[1], np.float32)
+    row, divided = np.empty((2, by_vector.shape[1]), np.float32)
     for g in range(groups.size):
         user = groups[g]
         touched[user] = 1
         for f in range(row.size):
-            row[f] = by_vector[g, f]
-        if masks.size > 0:
+            row[f], divided[f] = by_vector[g, f], values[user, f]
+        if last.size > 0:
             for f in range(row.size):
-                row[f] *= masks[g, f]
+                row[f] *= last[g, f]
+        if first.size > 0:
+            for f in range(row.size):
+                divided[f] *= first[g, f]
         if cosine:
             along, inverse = np.float32(0.0), np.float32(1.0) / norms[g]
             for f in range(row.size):
-                along += row[f] * values[user, f]
+                along += row[f] * divided[f]
             along *= inverse * inverse
             for f in range(row.size):
-                row[f] = inverse * (row[f] - along * values[user, f])
+                row[f] = inverse * (row[f] - along * divided[f])
+        if first.size > 0:
+            for f in range(row.size):
+                row[f] *= first[g, f]
         for f in range(row.size):
             gradients[user, f] += row[f]

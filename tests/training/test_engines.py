@@ -2,7 +2,9 @@
 
 import math
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import stats
 
 from recneg.errors import InvalidDataError, NoNegativeError
 from recneg.interactions import Interactions
@@ -32,8 +35,9 @@ from recneg.losses import (
 from recneg.mining import Miner, hardest, importance_weighted
 from recneg.samplers import InBatch, PerBatch, Popularity, Uniform
 from recneg.training import SGD, TRON, Adagrad, Adam, MatrixFactorization, SimpleX, Thresholds
-from recneg.training.batched import BatchPlan
+from recneg.training.batched import BatchPlan, Visit
 from recneg.training.fused import random_factors
+from recneg.training.scoring import Batch
 from recneg.training.sides import SideValues
 from recneg.training.state import TrainingState
 from recneg.training.streams import INIT, NEGATIVES, ORDER
@@ -119,6 +123,18 @@ def test_engines_agree_on_who_shares_negatives(redraw: str, visit: str, unseen: 
     assert (models[1].history[-1].skipped > 0) == masked
 
 
+@pytest.mark.parametrize("num_pools", [2, 7, 33])  # 33: more than positives of the last batch
+@pytest.mark.parametrize("visit", ["pairs", "users"])
+@pytest.mark.parametrize("redraw", ["batch", "epoch"])
+def test_engines_agree_on_several_pools(redraw: str, visit: str, num_pools: int) -> None:
+    models = both(
+        redraw=redraw, visit=visit, batch_size=35, num_negatives=11, num_pools=num_pools,
+        sampler=Popularity, score="cosine", loss=SampledSoftmaxLoss(0.5), dropout=0.2,
+    )  # fmt: skip
+    assert_agree(models)
+    assert models[1].history[-1].skipped > 0
+
+
 @pytest.mark.parametrize("score", ["dot", "cosine"])
 @pytest.mark.parametrize("regularized", ["rows", "tables"])
 @pytest.mark.parametrize(
@@ -138,6 +154,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "sum": {"reduction": "sum", "optimizer": SGD(0.01)},
     "dropout": {"dropout": 0.4},
     "dropout of cosines": {"dropout": 0.4, "score": "cosine"},
+    "dropout before norms": {"dropout": 0.4, "score": "cosine", "dropout_before_norm": True},
     "dropout of users": {"dropout": 0.4, "visit": "users", "batch_size": 9},
     "clipped": {"max_norm": 0.01},
     "clipped sum": {"max_norm": 0.3, "reduction": "sum", "regularization": 0.1},
@@ -177,11 +194,24 @@ def test_engines_agree_on_options(name: str) -> None:
     assert_agree(both(**OPTIONS[name]))
 
 
-@pytest.mark.parametrize("name", ["dropout of cosines", "bias, dropout, tables"])
+@pytest.mark.parametrize(
+    "name", ["dropout of cosines", "dropout before norms", "bias, dropout, tables"]
+)
 def test_options_change_something(name: str) -> None:
     plain = OPTIONS[name] | {"dropout": 0.0}
     with_dropout, without = (both(**each)[1] for each in (OPTIONS[name], plain))
     assert np.abs(with_dropout.item_factors - without.item_factors).max() > 1e-3
+
+
+def test_dropout_before_norms_matters_to_cosines_alone() -> None:
+    for score, same in (("dot", True), ("cosine", False)):
+        models = [
+            MatrixFactorization(
+                **SMALL | {"dropout": 0.4, "score": score, "dropout_before_norm": before}
+            ).fit(DATA, show_progress=False)
+            for before in (False, True)
+        ]
+        assert np.array_equal(*(each.item_factors for each in models)) is same
 
 
 def plain_epochs(
@@ -363,22 +393,65 @@ def test_a_corrected_loss_is_that_of_all_items(loss: Loss) -> None:
     assert found.exp().mean().item() == pytest.approx(every.exp().item(), rel=0.05)
 
 
-def test_positives_of_a_user_share_negatives_within_a_batch_alone() -> None:
-    model = MatrixFactorization(**SMALL, redraw="user")
+def batches(model: MatrixFactorization, epoch: int = 0) -> Iterator[tuple[Visit, Batch]]:
+    """Yield the batches that an epoch of a model on DATA would have."""
     source, key = model._source(DATA), Key(0)
     sides = SideValues(model.loss, DATA, None, Thresholds())
     plan = BatchPlan(DATA, source, sides, model.loss, model.options, key)
     state = TrainingState(model._initial(DATA, key))
     source.follow(state, key)
+    for number, visit in enumerate(plan.visits(epoch)):
+        yield visit, plan.batch(visit, state, epoch, number)
+
+
+def test_positives_of_a_user_share_negatives_within_a_batch_alone() -> None:
     found: dict[int, set[tuple[int, bytes]]] = {}
-    for number, visit in enumerate(plan.visits(0)):
-        batch = plan.batch(visit, state, 0, number)
+    model = MatrixFactorization(**SMALL, redraw="user")
+    for number, (visit, batch) in enumerate(batches(model)):
         for user, items in zip(visit.groups, batch.negatives, strict=True):
             found.setdefault(int(user), set()).add((number, items.tobytes()))
     assert all(len({number for number, _ in sets}) == len(sets) for sets in found.values())
     several = [sets for sets in found.values() if len(sets) > 1]
     assert several
     assert all(len({items for _, items in sets}) == len(sets) for sets in several)
+
+
+@pytest.mark.parametrize("redraw", ["batch", "epoch"])
+@pytest.mark.parametrize("num_pools", [1, 3, 50])
+def test_runs_of_a_batch_have_a_pool_each(num_pools: int, redraw: str) -> None:
+    pools: list[bytes] = []
+    for visit, batch in batches(MatrixFactorization(**SMALL, num_pools=num_pools, redraw=redraw)):
+        assert batch.negatives.shape == (num_pools, 6)
+        count = len(visit.rows)
+        for place in range(count):  # the run that a positive is of, in integers
+            (run,) = [
+                r
+                for r in range(num_pools)
+                if r * count // num_pools <= place < (r + 1) * count // num_pools
+            ]
+            assert batch.places()[place] == run
+        pools += [items.tobytes() for items in batch.negatives]
+    assert len(set(pools)) == (num_pools if redraw == "epoch" else len(pools))
+
+
+def test_a_pool_for_each_positive_is_a_draw_for_each_positive() -> None:
+    everything: dict[str, Any] = SMALL | {"sampler": partial(Popularity, unseen=False)}
+    counts = np.zeros((2, DATA.num_items))
+    for row, options in enumerate(({"redraw": "batch", "num_pools": 50}, {"redraw": "pair"})):
+        for epoch in range(40):
+            for _, batch in batches(MatrixFactorization(**everything, **options), epoch):
+                np.add.at(counts[row], batch.negatives[batch.places()].ravel(), 1)
+    assert counts[0].sum() == counts[1].sum() == 40 * 6 * len(DATA)
+    assert stats.chi2_contingency(counts[:, counts.any(0)]).pvalue > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("kind", "redraw"),
+    [(MatrixFactorization, "pair"), (MatrixFactorization, "user"), (SimpleX, "pair")],
+)
+def test_several_pools_are_of_batches_and_epochs(kind: Any, redraw: str) -> None:
+    with pytest.raises(InvalidDataError, match=f"num_pools needs .* got 3 with redraw='{redraw}'"):
+        kind(num_pools=3, redraw=redraw)
 
 
 @dataclass(frozen=True)

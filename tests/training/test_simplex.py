@@ -29,7 +29,7 @@ from recneg.samplers import Adaptive, Softmax, Uniform
 from recneg.splits import carve_validation
 from recneg.training import SGD, Adam, MatrixFactorization, tower_engine
 from recneg.training.histories import capped, histories
-from recneg.training.scoring import BATCH, PAIR, Batch, score_batch
+from recneg.training.scoring import PAIR, POOL, Batch, score_batch
 from recneg.training.simplex import SimpleX
 from recneg.training.streams import INIT, NEGATIVES, ORDER
 from recneg.training.tables import Table
@@ -178,9 +178,9 @@ def test_long_histories_are_cut_to_the_latest_or_to_random_ones() -> None:
 # -- the head -------------------------------------------------------------------------------------
 
 
-def some_batch(whose: int, *, groups: int = 9, n: int = 8, items: int = 14, seed: int = 0) -> Batch:
-    rng = np.random.default_rng(seed)
-    rows = {PAIR: groups, BATCH: 1}[whose]
+def some_batch(rows: int, *, groups: int = 9, n: int = 8, items: int = 14, seed: int = 0) -> Batch:
+    """Make a batch of so many draws of negatives: its own for each positive, or pools."""
+    rng, whose = np.random.default_rng(seed), PAIR if rows == groups else POOL
     negatives = rng.integers(0, items, (rows, n)).astype(np.int32)
     if whose == PAIR:
         negatives[2, 3] = -1
@@ -194,13 +194,13 @@ def some_batch(whose: int, *, groups: int = 9, n: int = 8, items: int = 14, seed
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("whose", [PAIR, BATCH])
+@pytest.mark.parametrize("rows", [9, 1, 4])
 @pytest.mark.parametrize(
     "loss", [CosineContrastiveLoss(0.2, 5.0), SampledSoftmaxLoss(0.3), BPRLoss("sum")]
 )
-def test_fused_scores_are_those_of_plain_torch(loss: Any, whose: int, threads: int) -> None:
+def test_fused_scores_are_those_of_plain_torch(loss: Any, rows: int, threads: int) -> None:
     """Cosines with a column beside them, as an item's bias is."""
-    batch, rng = some_batch(whose), np.random.default_rng(2)
+    batch, rng = some_batch(rows), np.random.default_rng(2)
     vectors, values, biases = (
         rng.normal(size=shape).astype(np.float32) for shape in ((9, 6), (14, 5), (14, 1))
     )
@@ -216,11 +216,7 @@ def test_fused_scores_are_those_of_plain_torch(loss: Any, whose: int, threads: i
     table.finish(SGD(1.0), (0.0, "rows"), 0.3)
     by_item = table.gradients[0]
     assert found.loss == pytest.approx(plain.loss, rel=1e-5)
-    assert (
-        found.pairs
-        == plain.pairs
-        == batch.negatives.size * (9 if whose == BATCH else 1) - (9 if whose == PAIR else 0)
-    )
+    assert found.pairs == plain.pairs == 9 * 8 - (9 if batch.whose == PAIR else 0)
     assert found.skipped == plain.skipped
     ours = (0.3 * by_vector, by_item[:, :5], 0.3 * by_item[:, 5:])
     for a, leaf in zip(ours, leaves, strict=True):
@@ -326,6 +322,7 @@ def test_training_equals_plain_torch(options: dict[str, Any], engine: str) -> No
         {"item_bias": True, "dropout": 0.3},
         {"item_bias": True, "gamma": 1.0},
         {"redraw": "epoch", "item_bias": True},
+        {"redraw": "batch", "num_pools": 5},
         {"mining": Miner(hardest, 9), "num_negatives": 2},
         {"loss": UBPRLoss(), "aggregation": "self_attention"},
         {"max_history": 3},
