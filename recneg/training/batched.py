@@ -124,8 +124,8 @@ class BatchPlan:
             of_batch = draws.fold_in(number)  # a user may be in several batches
             drawn = source.of_users(visit.groups, visit.recent, of_batch, corrected)
         else:
-            whose, pools = POOL, self.options.num_pools
-            first = 0 if redraw == "epoch" else number * pools
+            whose, first = POOL, 0 if redraw == "epoch" else number * self.options.num_pools
+            pools = min(self.options.num_pools, len(visit.groups))  # each has a group to serve
             drawn, excluded = source.pools(np.arange(first, first + pools), draws, corrected)
             if excluded:
                 seen = (self.train.indptr, self.train.indices)

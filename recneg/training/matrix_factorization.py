@@ -77,10 +77,10 @@ class MatrixFactorization(Trainer):
         users share with others ("batch", "epoch") is drawn from all items, and masked for those who
         have seen it if the sampler is one of unseen items; it must not depend on the user.
     num_pools : int, default 1
-        For "batch" and "epoch": how many draws of `num_negatives` there are. Positives, or users,
-        share them in runs of the batch's random order. With more of them an item is a negative
-        more often and of fewer users at a time, as with draws for each positive, at a small part
-        of their time.
+        For "batch" and "epoch": how many draws of `num_negatives` there are, at most one for each
+        positive, or user, of a batch. These share them in runs of the batch's random order. With
+        more of them an item is a negative more often and of fewer users at a time, as with draws
+        for each positive, in a fraction of their time.
     mining : Miner, optional
         Keeps some of each positive's candidates by their scores; with ``redraw="pair"``.
     log_q_correction : bool, default False

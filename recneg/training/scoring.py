@@ -103,7 +103,7 @@ def score_batch(
         With a kernel.
     batch : Batch
     vectors : numpy.ndarray of float32, shape (num_groups, d)
-        Of the users, as they are scored: of length 1 for cosines, before dropout.
+        Of the users, as they are scored.
     items : Table
     by_vector : numpy.ndarray of float32, shape (num_groups, d)
         Zeros; filled.

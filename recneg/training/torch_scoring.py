@@ -124,7 +124,7 @@ def batch_losses(
     loss : Loss
     batch : DeviceBatch
     vectors : torch.Tensor of float32, shape (num_groups, d)
-        Of the users, as they are scored: of length 1 for cosines, before dropout.
+        Of the users, as they are scored.
     factors : torch.Tensor of float32, shape (rows, d)
         Of the items, likewise.
     places : torch.Tensor of int64, shape (num_items,), optional

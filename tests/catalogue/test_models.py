@@ -109,7 +109,8 @@ def test_every_option_arrives(name: str) -> None:
         value = special.get((name, option), value)
         text = str(value).lower() if isinstance(value, bool) else value
         loss = BSLLoss() if option == "log_q_correction" else None  # it needs a temperature
-        model = parse_model(f"{name}:{option}={text}", loss=loss)()
+        shared = ",redraw=batch" if option == "num_pools" else ""  # it needs what it counts
+        model = parse_model(f"{name}:{option}={text}{shared}", loss=loss)()
         of_the_machine = ("engine", "device", "num_workers")  # not saved with a model
         made = {each: vars(model).get(each) for each in of_the_machine} | model.manifest()
         parts = [part + option for part in ("user_", "item_", "positive_", "negative_")]

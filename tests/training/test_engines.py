@@ -130,8 +130,9 @@ def test_engines_agree_on_several_pools(redraw: str, visit: str, num_pools: int)
     models = both(
         redraw=redraw, visit=visit, batch_size=35, num_negatives=11, num_pools=num_pools,
         sampler=Popularity, score="cosine", loss=SampledSoftmaxLoss(0.5), dropout=0.2,
+        optimizer=Adam(0.01, lazy=True), regularization=1e-3,
     )  # fmt: skip
-    assert_agree(models)
+    assert_agree(models, 1e-4)
     assert models[1].history[-1].skipped > 0
 
 
@@ -421,16 +422,16 @@ def test_positives_of_a_user_share_negatives_within_a_batch_alone() -> None:
 def test_runs_of_a_batch_have_a_pool_each(num_pools: int, redraw: str) -> None:
     pools: list[bytes] = []
     for visit, batch in batches(MatrixFactorization(**SMALL, num_pools=num_pools, redraw=redraw)):
-        assert batch.negatives.shape == (num_pools, 6)
         count = len(visit.rows)
-        for place in range(count):  # the run that a positive is of, in integers
+        runs = min(num_pools, count)
+        assert batch.negatives.shape == (runs, 6)
+        for place in range(count):
             (run,) = [
-                r
-                for r in range(num_pools)
-                if r * count // num_pools <= place < (r + 1) * count // num_pools
+                r for r in range(runs) if r * count // runs <= place < (r + 1) * count // runs
             ]
             assert batch.places()[place] == run
         pools += [items.tobytes() for items in batch.negatives]
+    assert num_pools < 50 or len(visit.rows) < 50  # one batch has fewer positives than pools
     assert len(set(pools)) == (num_pools if redraw == "epoch" else len(pools))
 
 
