@@ -255,14 +255,6 @@ CELLS: dict[str, Cell] = {
         "gowalla", "MF + BSL, 64 factors, as its authors", (0.1882, 0.1584), "BSL's logs",
         partial(MatrixFactorization, 64, **GOWALLA_BSL),
     ),
-    "gowalla-softmax-64-pools": Cell(
-        "gowalla", "MF + BSL, 64 factors, 32 pools", (0.1882, 0.1584), "BSL's logs",
-        together(
-            1, softmax(64, 40, 2e-3, BSLLoss(0.08, 1.22), dropout=0.1, num_pools=32),
-            popularity=0.02,
-        ),
-        every=0,
-    ),
     "gowalla-softmax-64": Cell(
         "gowalla", "MF + BSL, 64 factors", (0.1882, 0.1584), "BSL's logs",
         together(1, softmax(64, 80, 2e-3, BSLLoss(0.08, 1.22), dropout=0.1), popularity=0.02),
