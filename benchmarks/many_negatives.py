@@ -1,9 +1,10 @@
 """Seconds an epoch of MF with the cosine contrastive loss and many negatives: fused and torch.
 
-Run ``RECNEG_DATA=... python benchmarks/many_negatives.py [--negatives 1000]``.
+Run ``RECNEG_DATA=... python benchmarks/many_negatives.py [--negatives 1000] [--pools 16]``.
 
 Yelp2018 in its LightGCN split, batches of 512, Adam on whole tables, dropout .1, as SimpleX's
-published configuration has it. Both engines train on the same random part of the interactions,
+published configuration has it; with --pools, so many draws that a batch shares in place of
+negatives of each positive's own. Both engines train on the same random part of the interactions,
 with the same negatives, and take turns; a whole epoch is extrapolated by the number of batches. The
 first epoch of every run is left out, compilation with it.
 """
@@ -29,7 +30,7 @@ LOSSES: dict[str, Loss] = {
 
 
 def second_epoch(
-    data: Interactions, loss: Loss, negatives: int, engine: str, threads: int
+    data: Interactions, loss: Loss, negatives: int, pools: int, engine: str, threads: int
 ) -> float:
     """Return the seconds of the second epoch."""
     import torch
@@ -43,6 +44,8 @@ def second_epoch(
         optimizer=Adam(1e-4),
         batch_size=BATCH,
         num_negatives=negatives,
+        redraw="batch" if pools else "pair",
+        num_pools=max(pools, 1),
         sampler=partial(Uniform, unseen=False),
         dropout=0.1,
         epochs=2,
@@ -56,6 +59,7 @@ def second_epoch(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--negatives", type=int, default=1000)
+    parser.add_argument("--pools", type=int, default=0, help="0: negatives of each positive's own")
     parser.add_argument("--batches", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
@@ -74,7 +78,9 @@ def main() -> None:
             found: dict[str, list[float]] = {"fused": [], "torch": []}
             for _ in range(options.rounds):
                 for engine, seconds in found.items():
-                    seconds.append(second_epoch(data, loss, options.negatives, engine, threads))
+                    seconds.append(
+                        second_epoch(data, loss, options.negatives, options.pools, engine, threads)
+                    )
             ratios = [b / a for a, b in zip(*found.values(), strict=True)]
             epoch = {key: median(value) * whole / len(data) for key, value in found.items()}
             speed = len(data) * options.negatives / median(found["fused"]) / 1e6
@@ -86,7 +92,8 @@ def main() -> None:
             print(rows[-1], flush=True)
     heads = ["loss", "threads", "fused, s an epoch", "torch, s an epoch", "torch / fused"]
     table = Table(
-        f"Yelp2018, {options.negatives} negatives a positive, 64 factors",
+        f"Yelp2018, {options.negatives} negatives a positive, 64 factors"
+        + (f", {options.pools} pools a batch" if options.pools else ""),
         [*heads, "fused, million negatives a second"],
         rows,
     )
