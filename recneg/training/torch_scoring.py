@@ -145,14 +145,21 @@ def batch_losses(
     if batch.whose != PAIR:
         others = others[batch.owners]
     if batch.shift is not None:
-        others = others - batch.shift[batch.places]
+        others = others - _of_positives(batch, batch.shift)
     losses = loss(own, others, mask=batch.mask, weights=batch.weights, sides=batch.sides)
     with torch.no_grad():
         below = (others < own[:, None]) & batch.mask
         if batch.shift is None:  # the positive itself ties, whatever rounding says
-            below &= negatives[batch.places] != positives[:, None]
+            below &= _of_positives(batch, negatives) != positives[:, None]
         total, correct, pairs = double_sums(losses, below, batch.mask)
     return losses, Totals(total, correct, pairs, batch.mask.numel() - pairs)
+
+
+def _of_positives(batch: DeviceBatch, values: torch.Tensor) -> torch.Tensor:
+    """Return rows (m, n) as positives have them; no copy where they are theirs or one for all."""
+    if batch.whose == PAIR or len(values) == 1:
+        return values
+    return values[batch.places]
 
 
 def _seen(batch: Batch) -> NDArray[np.bool_]:
