@@ -141,7 +141,7 @@ class BatchPlan:
         if self.sides.needs == "nothing":
             return batch
         owners = self._owners[visit.rows].astype(np.int64)
-        own, others = self.sides.of(owners, positives, drawn.items[batch.places()])
+        own, others = self.sides.of(owners, positives, batch.negatives_of_positives())
         return batch._replace(positive_sides=own, negative_sides=others)
 
     def _check_mined(self, drawn: Drawn) -> None:

@@ -91,6 +91,14 @@ class Batch(NamedTuple):
             return groups
         return np.repeat(np.arange(len(self.negatives)), np.diff(self.runs()))[groups]
 
+    def negatives_of_positives(self) -> NDArray[np.int32]:
+        """Return the negatives that each positive has, (num_positives, n); perhaps a view."""
+        if self.whose == PAIR:
+            return self.negatives
+        if len(self.negatives) == 1:
+            return np.broadcast_to(self.negatives, (len(self.positives), self.negatives.shape[1]))
+        return self.negatives[self.places()]
+
 
 def score_batch(
     loss: Loss, batch: Batch, vectors: Matrix, items: Table, by_vector: Matrix
