@@ -3,8 +3,12 @@
 SimpleX and MF-CCL: the configurations ``SimpleX_*`` and ``MF_CCL_*`` beside the code of Mao et al.,
 CIKM 2021 (github.com/reczoo/RecZoo, matching/cf/SimpleX/config). All of them choose the epoch on
 the test set; with recneg it is validation data, so their published figures are not to be expected.
-Their rate stops falling at 1e-6; here it has no such floor. NBPO and its kin: Yu and Qin, SIGIR
-2020. Rel-MF and UBPR on Coat: the code beside Saito, ICTIR 2020.
+Their rate stops falling at 1e-6; here it has no such floor. MF-BSL: the logs of Wu et al., ICDE
+2024 (github.com/junkangwu/BSL, BEST), whose epoch test data chose too. Their decay is of each
+occurrence of a row in a batch, over the batch's size; here each table has at every step what comes
+of that in the mean. They average the positives that a user has in a batch, which here stand alone.
+NBPO and its kin: Yu and Qin, SIGIR 2020. Rel-MF and UBPR on Coat: the code beside Saito, ICTIR
+2020.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from recneg.errors import InvalidDataError
-from recneg.losses import CosineContrastiveLoss
+from recneg.losses import BSLLoss, CosineContrastiveLoss
 from recneg.samplers import Uniform
 from recneg.training.optimizers import Adam
 
@@ -76,6 +80,36 @@ _ELECTRONICS = _ccl(5e-4, 256, 1000, 50, 0.05, 0.0, (0.8, 4.0), excluded=True)
 _MOVIELENS = _ccl(1e-3, 1024, 1500, 128, 1e-5, 0.4, (0.9, 10.0), excluded=True)
 
 
+def _bsl(
+    loss: tuple[float, float],
+    batch_size: int,
+    decay: float,
+    dropout: float,
+    users_and_items: tuple[int, int],
+) -> Preset:
+    """Return a log's settings; `decay` is of an occurrence, of which a step has 801 of items."""
+    users, items = users_and_items
+    options = {
+        "factors": 64,
+        "loss": BSLLoss(*loss),
+        "optimizer": Adam(1e-4),
+        "batch_size": batch_size,
+        "num_negatives": 800,
+        "user_regularization": decay / users,
+        "item_regularization": 801 * decay / items,
+        "dropout": dropout,
+        "dropout_before_norm": True,
+        "sampler": partial(Uniform, unseen=False),
+        "patience": 50,
+        "evaluate_every": 1,
+        "epochs": 1000,
+        "init_deviation": (4 / (users + items + 128)) ** 0.5,  # Glorot's, of both tables
+    }
+    return Preset(
+        "MatrixFactorization", "Wu et al., ICDE 2024, github.com/junkangwu/BSL, BEST", _MF | options
+    )
+
+
 def _votes(
     objective: str, learning_rate: float, regularization: float, flip_regularization: float = 0.0
 ) -> Preset:
@@ -113,6 +147,9 @@ PRESETS: dict[tuple[str, str], Preset] = {
         _AT + "MF_CCL_amazonbooks_m1",
         _MF | _ccl(1e-3, 512, 1500, 64, 1e-5, 0.0, (0.2, 250.0)),
     ),
+    ("MF-BSL", "gowalla"): _bsl((0.08, 1.22), 1024, 1e-9, 0.1, (29858, 40981)),
+    ("MF-BSL", "yelp2018"): _bsl((0.11, 1.1), 1024, 1e-3, 0.1, (31668, 38048)),
+    ("MF-BSL", "movielens-1m-m1"): _bsl((0.17, 1.06), 2048, 1e-3, 0.0, (6022, 3043)),
     ("SimpleX", "gowalla"): Preset(
         "SimpleX",
         _AT + "SimpleX_gowalla_m1",
@@ -161,7 +198,7 @@ def preset(method: str, dataset: str) -> Preset:
 
     Parameters
     ----------
-    method : {"MF-CCL", "SimpleX", "BPO", "NBPO", "NBPO-O", "NBPO-S", "RelMF", "UBPR"}
+    method : {"MF-CCL", "MF-BSL", "SimpleX", "BPO", "NBPO", "NBPO-O", "NBPO-S", "RelMF", "UBPR"}
     dataset : str
 
     Examples

@@ -7,7 +7,7 @@ import pytest
 
 from recneg import NBPO, UBPR, Interactions, MatrixFactorization, RelMF, SimpleX
 from recneg.errors import InvalidDataError
-from recneg.losses import CosineContrastiveLoss, RelMFLoss, UBPRLoss
+from recneg.losses import BSLLoss, CosineContrastiveLoss, RelMFLoss, UBPRLoss
 from recneg.samplers import Uniform
 from recneg.training import Adam
 from recneg.training.presets import PRESETS, preset
@@ -23,6 +23,13 @@ CCL = [
     ("SimpleX", "amazon-book", 1e-3, 1024, 1000, 64, "mean", 0.5, 1e-6, 0.1, 0.4, 300, False),
     ("SimpleX", "amazon-electronics", 5e-4, 256, 1000, 50, "mean", 0.3, 0.05, 0.0, 0.8, 4, True),
     ("SimpleX", "movielens-1m-m1", 1e-3, 1024, 1500, 128, "mean", 0.8, 1e-5, 0.4, 0.9, 10, True),
+]
+
+BSL = [
+    # data, temperature, exponent, batch, decay, dropout, users, items
+    ("gowalla", 0.08, 1.22, 1024, 1e-9, 0.1, 29_858, 40_981),
+    ("yelp2018", 0.11, 1.1, 1024, 1e-3, 0.1, 31_668, 38_048),
+    ("movielens-1m-m1", 0.17, 1.06, 2048, 1e-3, 0.0, 6_022, 3_043),
 ]
 
 VOTES = [
@@ -49,7 +56,8 @@ def made(method: str, data: str) -> Any:
 
 
 def test_every_preset_is_in_a_table_here() -> None:
-    here = {row[:2] for row in (*CCL, *VOTES)} | {("RelMF", "coat"), ("UBPR", "coat")}
+    here = {row[:2] for row in (*CCL, *VOTES)} | {("MF-BSL", row[0]) for row in BSL}
+    here |= {("RelMF", "coat"), ("UBPR", "coat")}
     assert here == set(PRESETS)
 
 
@@ -76,6 +84,28 @@ def test_cosine_contrastive_presets(row: tuple[Any, ...]) -> None:
         assert options.gamma == g
         assert options.gamma == 1 or options.aggregation == pooled
         assert options.item_bias is (data == "movielens-1m-m1")
+
+
+@pytest.mark.parametrize("row", BSL, ids=lambda row: str(row[0]))
+def test_bilateral_softmax_presets(row: tuple[Any, ...]) -> None:
+    data, temperature, exponent, batch, decay, dropout, num_users, num_items = row
+    model = made("MF-BSL", data)
+    options = model.options
+    assert model.loss == BSLLoss(temperature, exponent)
+    assert options.optimizer == options.user_optimizer == Adam(1e-4)
+    assert (options.batch_size, options.num_negatives, options.factors) == (batch, 800, 64)
+    # one user, one positive and 800 negatives a positive, of which a batch takes the mean
+    assert options.user_regularization * num_users == pytest.approx(decay)
+    assert options.item_regularization * num_items == pytest.approx(801 * decay)
+    assert (options.dropout, options.dropout_before_norm) == (dropout, True)
+    assert (options.patience, options.evaluate_every, options.epochs) == (50, 1, 1000)
+    glorot = [(2 / (rows + 64)) ** 0.5 for rows in (num_users, num_items)]
+    assert min(glorot) < options.init_deviation < max(glorot)
+    assert not model.sampler(DATA).unseen
+    assert isinstance(model.sampler(DATA), Uniform)
+    kept = {"visit": "pairs", "redraw": "pair", "reduction": "mean", "regularized": "tables"}
+    assert model.switches().items() >= kept.items()
+    assert options.score == "cosine"
 
 
 @pytest.mark.parametrize("row", VOTES, ids=lambda row: f"{row[0]} {row[1]}")
