@@ -113,6 +113,31 @@ class BatchPlan:
 
     def batch(self, visit: Visit, state: TrainingState, epoch: int, number: int) -> Batch:
         """Draw the negatives of batch `number` of an epoch, and what the loss needs beside."""
+        batch = self._drawn(visit, state, epoch, number)
+        if self.sides.needs == "nothing":
+            return batch
+        owners = self._owners[visit.rows].astype(np.int64)
+        own, others = self.sides.of(owners, batch.positives, batch.negatives_of_positives())
+        return batch._replace(positive_sides=own, negative_sides=others)
+
+    def negatives(self, state: TrainingState) -> NDArray[np.int64]:
+        """Return what the positives of the coming epoch have, (num_interactions, n); -1 for none.
+
+        The factors stay as they are meanwhile.
+        """
+        number, parts, rows = len(state.history), [], []
+        for index, visit in enumerate(self.visits(number)):
+            batch = self._drawn(visit, state, number, index)
+            found = batch.negatives_of_positives().astype(np.int64)
+            if batch.whose == POOL:
+                masked = np.repeat(batch.excluded(), np.diff(batch.offsets), axis=0)
+                found = np.where(masked, -1, found)
+            parts.append(found)
+            rows.append(visit.rows)
+        drawn = np.concatenate(parts)
+        return drawn[np.argsort(np.concatenate(rows))]
+
+    def _drawn(self, visit: Visit, state: TrainingState, epoch: int, number: int) -> Batch:
         draws, choices = (self.key.fold_in(part).fold_in(epoch) for part in (NEGATIVES, MINE))
         redraw, corrected = self.options.redraw, self.options.log_q_correction
         source, seen = self.source, _NO_SEEN
@@ -126,23 +151,18 @@ class BatchPlan:
         else:
             whose, first = POOL, 0 if redraw == "epoch" else number * self.options.num_pools
             pools = min(self.options.num_pools, len(visit.groups))  # each has a group to serve
-            drawn, excluded = source.pools(np.arange(first, first + pools), draws, corrected)
-            if excluded:
-                seen = (self.train.indptr, self.train.indices)
+            drawn, taken = source.pools(np.arange(first, first + pools), draws, corrected)
+            if taken is not None:
+                seen = (taken.indptr, taken.indices)
         self._check_mined(drawn)
         positives = self.train.indices[visit.rows]
         log_q = drawn.log_q
         if corrected:
             log_q = log_q + np.float32(np.log(drawn.items.shape[1]))
-        batch = Batch(
+        return Batch(
             visit.groups, visit.offsets, positives, whose, drawn.items, drawn.weights, log_q,
             self._temperature, NO_SIDE, NO_SIDES, seen,
         )  # fmt: skip
-        if self.sides.needs == "nothing":
-            return batch
-        owners = self._owners[visit.rows].astype(np.int64)
-        own, others = self.sides.of(owners, positives, batch.negatives_of_positives())
-        return batch._replace(positive_sides=own, negative_sides=others)
 
     def _check_mined(self, drawn: Drawn) -> None:
         """Refuse what mining gives or lacks where the loss or its correction needs otherwise."""

@@ -11,17 +11,17 @@ from recneg.keys import Key
 from recneg.losses import BPRLoss, Loss
 from recneg.losses.kinds import NO_KERNEL
 from recneg.samplers import Uniform
-from recneg.training.batched import BatchedEngine, BatchPlan, scored_factors
+from recneg.training.batch_trainer import BatchTrainer
+from recneg.training.batched import BatchedEngine, scored_factors
 from recneg.training.descriptions import described, rebuilt
-from recneg.training.fingerprint import fingerprint
 from recneg.training.negatives import NegativeSource, SamplerLike
 from recneg.training.optimizers import Adagrad, Optimizer
 from recneg.training.options import FactorizationOptions, check_sharing, checked
 from recneg.training.running import Engine
-from recneg.training.sides import ExposureLike, SideValues, Thresholds
+from recneg.training.sides import ExposureLike, Thresholds
 from recneg.training.spectral import spectral_factors
 from recneg.training.state import Factors, TrainingState
-from recneg.training.trainer import Trainer, random_start
+from recneg.training.trainer import random_start
 
 if TYPE_CHECKING:
     from recneg.mining.miner import Miner
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["MatrixFactorization"]
 
 
-class MatrixFactorization(Trainer):
+class MatrixFactorization(BatchTrainer):
     """Matrix factorization with any loss of `recneg.losses`, in batches.
 
     All scores of a batch are those of the factors at its start; then both tables take one step of
@@ -249,10 +249,6 @@ class MatrixFactorization(Trainer):
     def _names(self) -> list[str]:
         return list(signature(MatrixFactorization).parameters)
 
-    def _made_of(self, train: Interactions, source: NegativeSource) -> dict[str, Any]:
-        exposure = SideValues(self.loss, train, self.propensity, self.thresholds).exposure
-        return super()._made_of(train, source) | {"propensity": fingerprint(exposure)}
-
     def _source(self, train: Interactions) -> NegativeSource:
         return NegativeSource(
             self.sampler, self.mining, train, self.options.num_negatives,
@@ -269,8 +265,7 @@ class MatrixFactorization(Trainer):
     def _engine(
         self, train: Interactions, source: NegativeSource, key: Key, threads: int
     ) -> Engine:
-        sides = SideValues(self.loss, train, self.propensity, self.thresholds)
-        plan = BatchPlan(train, source, sides, self.loss, self.options, key)
+        plan = self._plan(train, source, key)
         if self.engine == "fused":
             return BatchedEngine(plan, threads)
         from recneg.training.torch_engine import TorchEngine

@@ -216,9 +216,11 @@ class NegativeSource:
         items, log_q = sampler.draw_checked(users, self.num_negatives, draws, users, None)
         return Drawn(items.astype(np.int32), log_q if with_log_q else _NONE, _NONE)
 
-    def pools(self, numbers: NDArray[np.int64], draws: Key, with_log_q: bool) -> tuple[Drawn, bool]:
-        """Return sets for everybody, one a number, drawn under it as row, and whether users' own
-        are to be left out: of a law of unseen items a pool has all, and what a user has seen is
+    def pools(
+        self, numbers: NDArray[np.int64], draws: Key, with_log_q: bool
+    ) -> tuple[Drawn, Interactions | None]:
+        """Return sets for everybody, one a number, drawn under it as row, and what users may not
+        get of them: of a law of unseen items a pool has all, and what its users have seen is to be
         masked.
         """
         sampler = self.sampler
@@ -231,7 +233,7 @@ class NegativeSource:
         nobody = np.zeros(len(numbers), np.int64)
         items, log_q = common._draw(nobody, self.num_negatives, draws, numbers)
         drawn = Drawn(items.astype(np.int32), log_q if with_log_q else _NONE, _NONE)
-        return drawn, sampler.unseen
+        return drawn, sampler.interactions if sampler.unseen else None
 
     def _lean(
         self, law: Law, users: NDArray[np.int64], rows: NDArray[np.int64], draws: Key

@@ -17,6 +17,7 @@ from recneg.jit import kernel, kernel_fast
 from recneg.losses import Loss
 from recneg.losses.kernels import row_gradient, row_of_summary, summarise, summarises
 from recneg.parallel import map_tasks
+from recneg.ragged import flat_positions
 from recneg.training.record import Totals
 from recneg.training.tables import Matrix, Table
 
@@ -98,6 +99,35 @@ class Batch(NamedTuple):
         if len(self.negatives) == 1:
             return np.broadcast_to(self.negatives, (len(self.positives), self.negatives.shape[1]))
         return self.negatives[self.places()]
+
+    def excluded(self) -> NDArray[np.bool_]:
+        """Tell which items of its pool each group's user may not get, (num_groups, n)."""
+        if not self.seen[0].size:
+            return np.zeros((len(self.users), self.negatives.shape[1]), bool)
+        runs = self.runs()
+        parts = [
+            _seen_of(self.users[first:last], pool, *self.seen)
+            for first, last, pool in zip(runs, runs[1:], self.negatives, strict=False)
+        ]
+        return np.concatenate(parts)
+
+
+def _seen_of(
+    users: NDArray[np.int64],
+    pool: NDArray[np.int32],
+    indptr: NDArray[np.int64],
+    items: NDArray[np.int32],
+) -> NDArray[np.bool_]:
+    """Tell which items of a pool users have seen, (num_users, n)."""
+    sorted_pool, inverse = np.unique(pool, return_inverse=True)
+    starts, counts = indptr[users], np.diff(indptr)[users]
+    groups = np.repeat(np.arange(len(counts)), counts)
+    history = items[flat_positions(starts, counts)]
+    found = np.minimum(np.searchsorted(sorted_pool, history), len(sorted_pool) - 1)
+    met = sorted_pool[found] == history
+    seen = np.zeros((len(counts), len(sorted_pool)), bool)
+    seen[groups[met], found[met]] = True
+    return seen[:, inverse]
 
 
 def score_batch(

@@ -15,7 +15,8 @@ from recneg.interactions import Interactions
 from recneg.keys import Key, random_bits
 from recneg.losses import CosineContrastiveLoss, Loss
 from recneg.samplers import Uniform
-from recneg.training.batched import BatchedEngine, BatchPlan
+from recneg.training.batch_trainer import BatchTrainer
+from recneg.training.batched import BatchedEngine
 from recneg.training.descriptions import described, rebuilt
 from recneg.training.histories import capped
 from recneg.training.matrix_factorization import chosen_engine
@@ -24,11 +25,10 @@ from recneg.training.optimizers import Adam, Optimizer
 from recneg.training.options import FactorizationOptions, check_sharing, checked
 from recneg.training.presets import preset
 from recneg.training.running import Engine
-from recneg.training.sides import ExposureLike, SideValues, Thresholds
+from recneg.training.sides import ExposureLike, Thresholds
 from recneg.training.state import Factors, TrainingState
 from recneg.training.streams import INIT
 from recneg.training.tables import Matrix, unit_rows
-from recneg.training.trainer import Trainer
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +51,7 @@ class SimpleXOptions(FactorizationOptions):
     padded_history: Annotated[int, Field(ge=0)]
 
 
-class SimpleX(Trainer):
+class SimpleX(BatchTrainer):
     """SimpleX (Mao et al., "SimpleX: a simple and strong baseline", CIKM 2021).
 
     A user is ``h_u = gamma e_u + (1 - gamma) V p_u``, p_u being an aggregate of the vectors of the
@@ -317,8 +317,7 @@ class SimpleX(Trainer):
     def _engine(
         self, train: Interactions, source: NegativeSource, key: Key, threads: int
     ) -> Engine:
-        sides = SideValues(self.loss, train, self.propensity, self.thresholds)
-        plan = BatchPlan(train, source, sides, self.loss, self.options, key)
+        plan = self._plan(train, source, key)
         fused, device = self.engine == "fused", self.device or "cpu"
         if self._factorizes and fused:
             return BatchedEngine(plan, threads)

@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 
 from recneg.losses import Loss, Sides
-from recneg.ragged import flat_positions
 from recneg.training.record import Totals
 from recneg.training.scoring import PAIR, POOL, Batch
 
@@ -82,7 +81,7 @@ class DeviceBatch(NamedTuple):
         present = batch.negatives >= 0
         mask = present[places]
         if batch.seen[0].size:
-            mask &= ~_seen(batch)[owners]
+            mask &= ~batch.excluded()[owners]
         shift = None
         if batch.log_q.size:
             shift = put(np.where(present, np.float32(batch.temperature) * batch.log_q, 0))
@@ -160,31 +159,3 @@ def _of_positives(batch: DeviceBatch, values: torch.Tensor) -> torch.Tensor:
     if batch.whose == PAIR or len(values) == 1:
         return values
     return values[batch.places]
-
-
-def _seen(batch: Batch) -> NDArray[np.bool_]:
-    """Tell which items of its pool each group's user has seen, (num_groups, n)."""
-    runs = batch.runs()
-    parts = [
-        _seen_of(batch.users[first:last], pool, *batch.seen)
-        for first, last, pool in zip(runs, runs[1:], batch.negatives, strict=False)
-    ]
-    return np.concatenate(parts)
-
-
-def _seen_of(
-    users: NDArray[np.int64],
-    pool: NDArray[np.int32],
-    indptr: NDArray[np.int64],
-    items: NDArray[np.int32],
-) -> NDArray[np.bool_]:
-    """Tell which items of a pool users have seen, (num_users, n)."""
-    sorted_pool, inverse = np.unique(pool, return_inverse=True)
-    starts, counts = indptr[users], np.diff(indptr)[users]
-    groups = np.repeat(np.arange(len(counts)), counts)
-    history = items[flat_positions(starts, counts)]
-    found = np.minimum(np.searchsorted(sorted_pool, history), len(sorted_pool) - 1)
-    met = sorted_pool[found] == history
-    seen = np.zeros((len(counts), len(sorted_pool)), bool)
-    seen[groups[met], found[met]] = True
-    return seen[:, inverse]

@@ -213,11 +213,12 @@ class Trainer(FactorModel):
     def negatives(self, user_items: Any) -> NDArray[np.int64]:
         """Return what the run's sampler and mining give at the present factors.
 
-        One pass under the key of the epoch that would come next. For a sampler that neither
-        follows a model or a batch nor is mined, it is that epoch's. In training, batches are made
-        of users in shuffled order, scores change from block to block, and a law that is rebuilt
-        every few epochs may lag behind; here batches follow the order of the users, and the law and
-        all scores are of the present factors.
+        One pass under the key of the epoch that would come next, with draws shared as in training:
+        that epoch's, if the sampler does not follow the model and nothing is mined. In training
+        scores change from batch to batch, and a law that is rebuilt every few epochs may lag
+        behind; here the law and all scores are of the present factors. `BPR` and `NBPO` shuffle
+        users before they cut batches of them for a law that follows the batch; here such batches
+        follow the order of the users.
 
         Parameters
         ----------
@@ -240,8 +241,14 @@ class Trainer(FactorModel):
         source = self._source(train)
         state = TrainingState((self._user_factors, self._item_factors, self._item_biases))
         state.history = self.history
-        number = len(self.history)
         source.follow(state, key.fold_in(FOLLOW))
+        return self._negatives(train, source, state, key)
+
+    def _negatives(
+        self, train: Interactions, source: NegativeSource, state: TrainingState, key: Key
+    ) -> NDArray[np.int64]:
+        """Return the negatives of each interaction, in the epoch that follows `state`."""
+        number = len(state.history)
         draws, choices = (key.fold_in(part).fold_in(number) for part in (NEGATIVES, MINE))
         return source.epoch(state, draws, choices)
 
