@@ -97,9 +97,12 @@ class TorchEngine:
         own_items = items.values[item_rows].requires_grad_()
         vectors = own_users[group_places]
         factors = own_items
-        kept = torch.from_numpy(masks).to(self.device) if masks.size else 1.0
+        kept = torch.from_numpy(masks).to(self.device) if masks.size else torch.ones(())
         if options.dropout_before_norm:
             vectors = vectors * kept
+            if options.score == "cosine" and masks.size:  # see `vectors._scatter`
+                turns = ((kept != 0).sum(1) > 1)[:, None]
+                vectors = torch.where(turns, vectors, vectors.detach())
         if options.score == "cosine":
             vectors = normalize(vectors, eps=SMALLEST_NORM)
             factors = normalize(factors, eps=SMALLEST_NORM)

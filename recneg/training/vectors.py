@@ -133,6 +133,12 @@ def _scatter(
     for g in range(groups.size):
         user = groups[g]
         touched[user] = 1
+        if cosine and first.size > 0:
+            left = 0
+            for f in range(row.size):
+                left += first[g, f] != 0
+            if left < 2:  # no turn is possible: what is not 0 would be rounding, steps for Adam
+                continue
         for f in range(row.size):
             row[f], divided[f] = by_vector[g, f], values[user, f]
         if last.size > 0:

@@ -215,6 +215,16 @@ def test_dropout_before_norms_matters_to_cosines_alone() -> None:
         assert np.array_equal(*(each.item_factors for each in models)) is same
 
 
+@pytest.mark.parametrize("factors", [2, 3])
+def test_engines_agree_where_dropout_leaves_one_column(factors: int) -> None:
+    """A vector of one column cannot turn; rounding in its gradient would be steps for Adam."""
+    models = both(
+        factors=factors, dropout=0.5, score="cosine", dropout_before_norm=True,
+        optimizer=Adam(0.01), loss=SampledSoftmaxLoss(0.5),
+    )  # fmt: skip
+    assert_agree(models, 1e-4)
+
+
 def plain_epochs(
     data: Interactions, model: MatrixFactorization, slopes: Any
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[float]]:
