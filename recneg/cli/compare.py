@@ -163,7 +163,11 @@ def write_report(comparison: Comparison, configuration: dict[str, Any], out: Pat
     lines = [headers, ["---"] + ["---:"] * (len(headers) - 1), *_cells(comparison)]
     with atomic_path(out / "comparison.md") as path:
         path.write_text("".join(f"| {' | '.join(line)} |\n" for line in lines), "utf-8")
+    outcomes = comparison.outcomes.items()
+    switches = {name: outcome.model.switches() for name, outcome in outcomes}
     with atomic_path(out / "configuration.json") as path:
-        path.write_text(json.dumps(configuration, indent=2) + "\n", "utf-8")
+        path.write_text(
+            json.dumps(configuration | {"switches": switches}, indent=2) + "\n", "utf-8"
+        )
     with atomic_path(out / "ndcg.png") as path:
         plot_curves(comparison, path)

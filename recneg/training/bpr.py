@@ -89,11 +89,13 @@ class BPR(Trainer):
     """
 
     name: ClassVar[str] = "BPR"
-    fixed_switches: ClassVar[dict[str, str]] = {
+    fixed_switches: ClassVar[dict[str, Any]] = {
         "visit": "users",
         "redraw": "pair",
+        "num_pools": 1,
         "reduction": "sum",
         "regularized": "triples",
+        "dropout_before_norm": False,
     }
     """Rows decay with each triple that they are in."""
 

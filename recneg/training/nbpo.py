@@ -86,11 +86,13 @@ class NBPO(Trainer):
     """
 
     name: ClassVar[str] = "NBPO"
-    fixed_switches: ClassVar[dict[str, str]] = {
+    fixed_switches: ClassVar[dict[str, Any]] = {
         "visit": "in order",
         "redraw": "pair",
+        "num_pools": 1,
         "reduction": "sum",
         "regularized": "tables",
+        "dropout_before_norm": False,
     }
     """A batch is the next votes as they are stored."""
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Trainer", "random_start"]
 
-SWITCHES = ("visit", "redraw", "reduction", "regularized")
+SWITCHES = ("visit", "redraw", "num_pools", "reduction", "regularized", "dropout_before_norm")
 
 
 class Trainer(FactorModel):
@@ -47,7 +47,7 @@ class Trainer(FactorModel):
         Epochs that the last `fit` found in its checkpoint.
     """
 
-    fixed_switches: ClassVar[dict[str, str]] = {}
+    fixed_switches: ClassVar[dict[str, Any]] = {}
     """Those of `switches` that are no options of the class."""
 
     options: PairOptions
@@ -81,13 +81,11 @@ class Trainer(FactorModel):
         -------
         dict
             ``unseen``: whether negatives leave out what a user has seen, None before `fit` and for
-            a law that changes; ``visit``, ``redraw``, ``reduction``, ``regularized``. They are
-            saved with the model.
+            a law that changes; ``visit``, ``redraw``, ``num_pools``, ``reduction``,
+            ``regularized``, ``dropout_before_norm``. They are saved with the model.
         """
-        chosen = {
-            name: self.fixed_switches.get(name) or getattr(self.options, name) for name in SWITCHES
-        }
-        return {"unseen": self._unseen} | chosen
+        options = self.options.model_dump() | self.fixed_switches
+        return {"unseen": self._unseen} | {name: options[name] for name in SWITCHES}
 
     def description(self) -> dict[str, Any]:
         """Return the options, where negatives come from, and the switches."""

@@ -55,6 +55,7 @@ def test_compare_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture
     configuration = json.loads((out / "configuration.json").read_text())
     assert configuration["samplers"] == names
     assert configuration["trainer"]["seed"] == 4
+    assert [each["unseen"] for each in configuration["switches"].values()] == [True] * len(names)
     assert configuration["threads"] == get_num_threads()
     assert {"recneg", "polars"} <= configuration["versions"].keys()
     assert len(configuration["split"]["checksum"]) == 16

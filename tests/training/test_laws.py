@@ -135,21 +135,25 @@ def test_a_sequence_model_keeps_its_sampler(tmp_path: Path) -> None:
 
 
 def test_switches_are_named_alike_and_saved() -> None:
-    names = {"unseen", "visit", "redraw", "reduction", "regularized"}
+    names = {
+        "unseen", "visit", "redraw", "num_pools", "reduction", "regularized", "dropout_before_norm",
+    }  # fmt: skip
     fitted = [make().fit(DATA, show_progress=False) for make in TRAINERS.values()]
     assert all(set(model.switches()) == names for model in fitted)
     assert BPR().switches()["unseen"] is None  # nothing has been drawn
     found = {name: model.switches() for name, model in zip(TRAINERS, fitted, strict=True)}
     assert found["bpr"] == {
-        "unseen": True, "visit": "users", "redraw": "pair", "reduction": "sum",
-        "regularized": "triples",
+        "unseen": True, "visit": "users", "redraw": "pair", "num_pools": 1, "reduction": "sum",
+        "regularized": "triples", "dropout_before_norm": False,
     }  # fmt: skip
     assert found["ubpr"] == {
-        "unseen": False, "visit": "pairs", "redraw": "pair", "reduction": "mean",
-        "regularized": "tables",
+        "unseen": False, "visit": "pairs", "redraw": "pair", "num_pools": 1, "reduction": "mean",
+        "regularized": "tables", "dropout_before_norm": False,
     }  # fmt: skip
     assert found["nbpo"]["regularized"] == found["simplex"]["regularized"] == "tables"
     assert found["bpr, adaptive"]["unseen"] is None
+    ways = {"redraw": "batch", "num_pools": 5, "dropout_before_norm": True}
+    assert MatrixFactorization(**ways).switches().items() >= ways.items()
 
 
 class Made(Uniform):
