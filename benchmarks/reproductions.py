@@ -25,11 +25,13 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 from peers import Factors
 from recording import RESULTS, Table, environment, with_deviation
 from reproduction_plots import Line, plot_lines
+from reproduction_records import add, matching, settings
 
 from recneg import BPR, NBPO, Ensemble, MatrixFactorization, SimpleX, evaluate
 from recneg.datasets import load
@@ -42,6 +44,9 @@ from recneg.training.presets import preset
 from recneg.training.trainer import Trainer
 
 METRICS = ("recall", "ndcg")
+
+RUNNING = RESULTS / "running"
+"""Checkpoints of runs that have not ended."""
 
 Maker = Callable[..., Trainer | Ensemble]
 
@@ -306,8 +311,9 @@ def run(name: str, split: Split, seed: int, threads: int) -> dict[str, Any]:
     """Train once, or go on where a run was cut off; return both columns."""
     cell = CELLS[name]
     model = cell.make(seed=seed, num_threads=threads)
-    scratch = RESULTS / f"reproductions-{name}-{seed}.safetensors"
-    looks = scratch.with_suffix(".looks")
+    started = environment()
+    RUNNING.mkdir(parents=True, exist_ok=True)
+    scratch, looks = (RUNNING / f"{name}-{seed}.{kind}" for kind in ("safetensors", "looks"))
     seen: list[dict[str, float]] = []
     if scratch.exists() and looks.exists():
         seen = [json.loads(line) for line in looks.read_text("utf-8").splitlines()]
@@ -324,11 +330,13 @@ def run(name: str, split: Split, seed: int, threads: int) -> dict[str, Any]:
     model.fit(split.train, False, look, validation=judge, checkpoint=scratch)
     found = measured(model, split)
     alone = model.models if isinstance(model, Ensemble) else []
-    for path in RESULTS.glob(f"reproductions-{name}-{seed}.*"):
-        path.unlink()
+    for path in (scratch, looks):
+        path.unlink(missing_ok=True)
     return {
         "members": [measured(member, split) for member in alone],
         "seed": seed,
+        "split": split.checksum,
+        "environment": started,
         "honest": None if cell.judge == "test" else without_popularity(model, split) or found,
         "as_published": max([*seen, found], key=lambda each: each["ndcg@20"]),
         "epochs": len(model.history),
@@ -336,13 +344,6 @@ def run(name: str, split: Split, seed: int, threads: int) -> dict[str, Any]:
         "looks": seen,
         **settings(model),
     }
-
-
-def settings(model: Trainer | Ensemble) -> dict[str, str]:
-    """Return what tells one setting from another: the options and what negatives are drawn."""
-    members = model.models if isinstance(model, Ensemble) else [model]
-    samplers = {repr(member.sampler) for member in members}
-    return {"model": repr(model), "sampler": ", ".join(sorted(samplers))}
 
 
 def without_popularity(model: Any, split: Split) -> dict[str, float] | None:
@@ -353,25 +354,16 @@ def without_popularity(model: Any, split: Split) -> dict[str, float] | None:
     return measured(Factors(*(table[:, :-1].copy() for table in tables)), split)
 
 
-def kept(name: str) -> dict[str, Any]:
-    """Return the record on file, with the runs alone that have the settings of the cell."""
-    path = RESULTS / f"reproductions-{name}.json"
-    if not path.exists():
-        return {"split": None, "runs": []}
-    record: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    record["runs"] = [
-        each
-        for each in record["runs"]
-        if settings(CELLS[name].make(seed=each["seed"], num_threads=1)).items() <= each.items()
-    ]
-    return record
+def record(name: str) -> Path:
+    """Return the file of a cell."""
+    return RESULTS / f"reproductions-{name}.json"
 
 
-def table(records: dict[str, dict[str, Any]]) -> Table:
+def table(records: dict[str, list[dict[str, Any]]]) -> Table:
     """Return ours beside what was published."""
     rows = []
-    for name, record in records.items():
-        cell, runs = CELLS[name], record["runs"]
+    for name, runs in records.items():
+        cell = CELLS[name]
         columns = [
             with_deviation([each[column][f"{metric}@20"] for each in runs])
             if runs[0][column]
@@ -383,25 +375,23 @@ def table(records: dict[str, dict[str, Any]]) -> Table:
         seconds = statistics.mean(each["training_seconds"] for each in runs)
         rows.append(
             [cell.data, cell.system, *published, *columns, str(len(runs)), f"{seconds:.0f}",
-             record["split"]]
+             ", ".join(sorted({each["split"] for each in runs}))]
         )  # fmt: skip
     heads = ["data", "system", "published R@20", "N@20", "honest R@20", "N@20"]
     heads += ["test-selected R@20", "N@20", "seeds", "training s", "split"]
     return Table("Published systems, ours beside theirs", heads, rows)
 
 
-def lines(records: dict[str, dict[str, Any]]) -> list[Line]:
+def lines(records: dict[str, list[dict[str, Any]]]) -> list[Line]:
     """Return what the plot shows: every seed of the cells that stand beside something published."""
     made = []
-    for name, record in records.items():
+    for name, runs in records.items():
         cell = CELLS[name]
         if all(map(math.isnan, cell.published)):
             continue
         found = {
             kind: [
-                [run[column][f"{metric}@20"] for metric in METRICS]
-                for run in record["runs"]
-                if run[column]
+                [run[column][f"{metric}@20"] for metric in METRICS] for run in runs if run[column]
             ]
             for kind, column in (("honest", "honest"), ("test-selected", "as_published"))
         }
@@ -423,21 +413,16 @@ def main() -> None:
         split = load(CELLS[name].data).split
         assert split is not None
         print(f"{name}: {CELLS[name].data} {split!r} {split.checksum}", flush=True)
-        record = kept(name)
-        same = record["split"] == split.checksum
-        runs = {each["seed"]: each for each in record["runs"] if same}
+        make, checksum = CELLS[name].make, split.checksum
         for seed in arguments.seeds:
-            if seed in runs:
+            if any(each["seed"] == seed for each in matching(record(name), make, checksum)):
                 continue
-            runs[seed] = run(name, split, seed, arguments.threads)
+            ended = run(name, split, seed, arguments.threads)
             shown = ("seed", "honest", "as_published", "training_seconds")
-            print(json.dumps({key: runs[seed][key] for key in shown}), flush=True)
-            record = {"environment": environment(), "split": split.checksum}
-            record["runs"] = [runs[number] for number in sorted(runs)]
-            with atomic_path(RESULTS / f"reproductions-{name}.json") as path:
-                path.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
-    records = {name: kept(name) for name in CELLS}
-    records = {name: record for name, record in records.items() if record["runs"]}
+            print(json.dumps({key: ended[key] for key in shown}), flush=True)
+            add(record(name), ended)
+    records = {name: matching(record(name), cell.make) for name, cell in CELLS.items()}
+    records = {name: runs for name, runs in records.items() if runs}
     found = table(records)
     found.show()
     with atomic_path(RESULTS / "reproductions.md") as path:
