@@ -17,8 +17,11 @@ class RelMF(MatrixFactorization):
     """Rel-MF (Saito et al., WSDM 2020): pointwise losses made unbiased by inverse propensities.
 
     Published settings are the defaults: half of a batch of 2**15 are clicks, half missing pairs;
-    Adam at 0.005; decay of the whole tables. A missing pair here belongs to the user of a click,
-    where the paper's code draws it from all missing pairs.
+    Adam at 0.005; decay of the whole tables. Three things are ours: a missing pair belongs to the
+    user of a click, where the paper's code draws it from all missing pairs; an epoch visits each
+    click once, where the code draws 301 batches with replacement; and the start is that of
+    `MatrixFactorization`, uniform of deviation 0.1, where the code has Glorot's, which is smaller
+    in large tables: set `init_deviation` to ``sqrt(2 / (rows + factors))`` for that.
 
     Parameters
     ----------
@@ -57,7 +60,8 @@ class UBPR(MatrixFactorization):
     """UBPR (Saito, ICTIR 2020): BPR of relevance, made unbiased by inverse propensities.
 
     Published settings are the defaults: ten items a click, from all items; batches of 26 clicks,
-    which are the code's 256 triples; Adam at 0.001; decay of the whole tables.
+    which are the code's 256 triples; Adam at 0.001; decay of the whole tables. Epochs and the start
+    are as for `RelMF`.
 
     Parameters
     ----------

@@ -184,7 +184,15 @@ PRESETS: dict[tuple[str, str], Preset] = {
     ("NBPO-S", "amazon-electronics"): _votes("nbpo-s", 0.002, 0.05, 0.01),
     ("NBPO-S", "movielens-1m-m1"): _votes("nbpo-s", 0.002, 0.05, 0.02),
     ("RelMF", "coat"): Preset(
-        "RelMF", _COAT, {"factors": 300, "clip": 0.0028, "regularization": 1.4e-6}
+        "RelMF",
+        _COAT,
+        {
+            "factors": 300,
+            "clip": 0.0028,
+            "regularization": 1.4e-6,
+            "optimizer": Adam(1e-3),
+            "batch_size": 128,  # of 256 pairs half are clicks
+        },
     ),
     ("UBPR", "coat"): Preset(
         "UBPR", _COAT, {"factors": 300, "beta": 0.008, "regularization": 3.5e-5}

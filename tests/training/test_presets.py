@@ -125,7 +125,11 @@ def test_presets_of_coat() -> None:
     assert ubpr.loss == UBPRLoss(0.008)
     assert (rel_mf.options.factors, rel_mf.options.item_regularization) == (300, 1.4e-6)
     assert (ubpr.options.factors, ubpr.options.user_regularization) == (300, 3.5e-5)
-    for model in (rel_mf, ubpr):
+    # batches of 256: half of them clicks, or ten pairs a click
+    for model, batch, negatives in ((rel_mf, 128, 1), (ubpr, 26, 10)):
+        options = model.options
+        assert options.optimizer == options.user_optimizer == Adam(1e-3)
+        assert (options.batch_size, options.num_negatives) == (batch, negatives)
         assert model.switches()["regularized"] == "tables"
     assert isinstance(ubpr.sampler, partial)
     assert ubpr.sampler.keywords == {"unseen": False}
