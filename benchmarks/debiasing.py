@@ -22,6 +22,7 @@ the clicks, with the true probability of relevance as gain.
 
 import argparse
 import statistics
+import time
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
@@ -46,6 +47,7 @@ from recneg.propensity import Exposure, given, power_law
 from recneg.simulation import RatedTruth, semi_synthetic
 from recneg.splits import carve_validation
 from recneg.training import Adam, MatrixFactorization
+from recneg.training.fingerprint import fingerprint
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 PAIRS = (("MF", "Rel-MF"), ("Rel-MF, flat", "Rel-MF"), ("BPR", "UBPR"))
@@ -172,6 +174,7 @@ def coat(options: argparse.Namespace) -> None:
     split = load("coat").split
     if split is None or split.train.weights is None or split.test.weights is None:
         raise SystemExit("coat must have ratings and a given split")
+    started = time.perf_counter()
     liked = split.train.select(split.train.weights >= 4)
     clicks = Clicks(liked, power_law(split.train, 0.5))
     relevant = split.test.weights >= 4
@@ -200,7 +203,10 @@ def coat(options: argparse.Namespace) -> None:
             record["methods"][method].append({"seed": seed} | entry)
             print(f"coat: {method}, seed {seed} is done", flush=True)
     tables = [coat_table(cut, found) for cut, found in runs.items()]
+    record["seconds"] = time.perf_counter() - started
     notes = [
+        f"Split {split.checksum}; {record['seconds']:.0f} s.",
+        "Published: Rel-MF above MF (Saito et al., WSDM 2020), UBPR above BPR (Saito, ICTIR 2020).",
         f"{options.searches} searches of {options.trials} trials for each method, judged on "
         f"{options.folds} validation sets; one training and one test of what each chose.",
         f"Rare items: the half with the fewest clicks ({int(rare.sum())} items).",
@@ -350,6 +356,7 @@ def search_semi(
 
 
 def semi(options: argparse.Namespace) -> None:
+    started = time.perf_counter()
     ratings = load("movielens-100k").interactions
     results: dict[str, dict[str, list[dict[str, Any]]]] = {
         str(exponent): {method: [] for method in SEMI} for exponent in EXPONENTS
@@ -357,6 +364,7 @@ def semi(options: argparse.Namespace) -> None:
     record = {
         "environment": environment(),
         "settings": {"worlds": options.worlds, "trials": options.semi_trials},
+        "ratings": fingerprint(ratings),
         "results": results,
     }
     for world in range(FIRST_SEED, FIRST_SEED + options.worlds):
@@ -382,7 +390,10 @@ def semi(options: argparse.Namespace) -> None:
         ["exponent", "clicks", *SEMI, "Rel-MF above MF"],
         [semi_row(exponent, by_method) for exponent, by_method in results.items()],
     )
+    record["seconds"] = time.perf_counter() - started
     notes = [
+        f"Ratings {record['ratings']}; {record['seconds']:.0f} s.",
+        "Published: the oracle, Rel-MF and MF in this order (Saito et al., WSDM 2020).",
         f"{options.worlds} worlds, {options.semi_trials} trials for each method and world; "
         "mean and standard deviation over worlds.",
         "MF and Rel-MF are chosen by held-out clicks weighted by the true exposure, at the same "

@@ -7,8 +7,8 @@ Their rate stops falling at 1e-6; here it has no such floor. MF-BSL: the logs of
 2024 (github.com/junkangwu/BSL, BEST), whose epoch test data chose too. Their decay is of each
 occurrence of a row in a batch, over the batch's size; here each table has at every step what comes
 of that in the mean. They average the positives that a user has in a batch, which here stand alone.
-NBPO and its kin: Yu and Qin, SIGIR 2020. Rel-MF and UBPR on Coat: the code beside Saito, ICTIR
-2020.
+NBPO and its kin: the code of Yu and Qin, SIGIR 2020 (github.com/Wenhui-Yu/NBPO). Rel-MF and UBPR on
+Coat: the code beside Saito, ICTIR 2020. There are presets for what `recneg.datasets` can load.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ PRESETS: dict[tuple[str, str], Preset] = {
         _AT + "SimpleX_movielens1m_m1",
         _MOVIELENS | {"gamma": 0.8, "item_bias": True, "max_history": 500},
     ),
-    ("BPO", "amazon-electronics"): _votes("bpo", 0.05, 1.0),
+    ("BPO", "amazon-electronics"): _votes("bpo", 0.05, 2.0),
     ("BPO", "movielens-1m-m1"): _votes("bpo", 0.01, 1.0),
     ("NBPO", "amazon-electronics"): _votes("nbpo", 0.05, 1.0, 5.0),
     ("NBPO", "movielens-1m-m1"): _votes("nbpo", 0.02, 0.5, 1.0),

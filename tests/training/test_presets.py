@@ -34,7 +34,7 @@ BSL = [
 
 VOTES = [
     # method, data, rate, decay, decay of flips
-    ("BPO", "amazon-electronics", 0.05, 1, None),
+    ("BPO", "amazon-electronics", 0.05, 2, None),
     ("BPO", "movielens-1m-m1", 0.01, 1, None),
     ("NBPO", "amazon-electronics", 0.05, 1, 5),
     ("NBPO", "movielens-1m-m1", 0.02, 0.5, 1),
