@@ -19,6 +19,7 @@ __all__ = [
     "USER_METRICS",
     "average_precision",
     "coverage",
+    "f1",
     "gini",
     "hit_rate",
     "mean_popularity",
@@ -44,6 +45,15 @@ def recall(hits: Hits, num_relevant: Counts) -> Values:
 def precision(hits: Hits, num_relevant: Counts) -> Values:
     """Precision@k = hits / k: the share of the k places that hold a relevant item."""
     return np.asarray(hits.sum(axis=1) / hits.shape[1], np.float64)
+
+
+def f1(hits: Hits, num_relevant: Counts) -> Values:
+    """F1@k = 2 hits / (k + R): the harmonic mean of the user's own precision and recall.
+
+    NBPO's and SimpleX's tables have its mean over users; others take that of the mean precision and
+    the mean recall, which is another number.
+    """
+    return np.asarray(2.0 * hits.sum(axis=1) / (hits.shape[1] + num_relevant), np.float64)
 
 
 def hit_rate(hits: Hits, num_relevant: Counts) -> Values:
@@ -111,6 +121,7 @@ USER_METRICS: Mapping[str, Callable[[Hits, Counts], Values]] = MappingProxyType(
         "recall": recall,
         "ndcg": ndcg,
         "precision": precision,
+        "f1": f1,
         "map": average_precision,
         "mrr": reciprocal_rank,
         "hit_rate": hit_rate,

@@ -10,6 +10,7 @@ from recneg.evaluation.metrics import (
     USER_METRICS,
     average_precision,
     coverage,
+    f1,
     gini,
     hit_rate,
     mean_popularity,
@@ -64,7 +65,11 @@ def test_equals_trec_eval(lists, name, k):
     relevant, order = lists
     hits = np.take_along_axis(relevant, order[:, :k], axis=1)
     num_relevant = relevant.sum(axis=1)
-    expected = trec_eval(relevant, order, name, k)
+    if name == "f1":  # trec_eval has it of whole lists alone
+        parts = [trec_eval(relevant, order, part, k) for part in ("precision", "recall")]
+        expected = 2 * np.prod(parts, axis=0) / np.maximum(np.sum(parts, axis=0), 1e-9)
+    else:
+        expected = trec_eval(relevant, order, name, k)
     if name == "map":  # trec_eval divides by the number of relevant items
         expected = expected * num_relevant / np.minimum(num_relevant, k)
     values = USER_METRICS[name](hits, num_relevant)
@@ -80,6 +85,7 @@ def test_by_hand():
     ideal = 1 + half + 1 / 2
     assert recall(hits, num_relevant).tolist() == [2 / 3, 0, 4 / 9]
     assert precision(hits, num_relevant).tolist() == [0.5, 0, 1]
+    assert f1(hits, num_relevant) == pytest.approx([2 * 2 / 7, 0, 2 * 4 / 13])
     assert hit_rate(hits, num_relevant).tolist() == [1, 0, 1]
     assert reciprocal_rank(hits, num_relevant).tolist() == [0.5, 0, 1]
     assert average_precision(hits, num_relevant) == pytest.approx([(1 / 2 + 2 / 4) / 3, 0, 1])
@@ -94,6 +100,7 @@ def test_a_perfect_list_and_an_empty_one(name, num_relevant):
     best, worst = USER_METRICS[name](hits, np.array([num_relevant] * 2))
     assert worst == 0
     expected = {"recall": min(1, 5 / num_relevant), "precision": min(1, num_relevant / 5)}
+    expected["f1"] = 2 * min(5, num_relevant) / (5 + num_relevant)
     assert best == pytest.approx(expected.get(name, 1))
 
 
