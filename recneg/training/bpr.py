@@ -23,9 +23,10 @@ class BPR(Trainer):
     """Matrix factorization with the BPR loss (Rendle et al., UAI 2009).
 
     Every positive is visited once an epoch, with fresh negatives from `sampler`, and one step of
-    plain stochastic gradient descent is taken for each pair. What Milogradskii et al. (RecSys 2024)
-    found to matter is kept: plain SGD on sums, negatives that the user has not seen, decay of the
-    touched rows only, and separate decay for users, positives and negatives.
+    plain stochastic gradient descent is taken for each pair. (Rendle et al. draw as many positives
+    with replacement.) What Milogradskii et al. (RecSys 2024) found to matter is kept: plain SGD on
+    sums, negatives that the user has not seen, decay of the touched rows only, and separate decay
+    for users, positives and negatives.
 
     A step a pair is nothing for a GPU. There, `MatrixFactorization` with ``BPRLoss("sum")``, `SGD`
     and ``reduction="sum"`` follows the same gradients, summed up in batches in which each row

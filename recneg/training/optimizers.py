@@ -121,7 +121,8 @@ class Adam(Optimizer):
         Added to the root of the corrected second moment.
     lazy : bool, default False
         Move only the rows of a batch, and their moments; else, as published, every row at every
-        step, also without a gradient. The corrections count all steps either way.
+        step, also without a gradient. The corrections count all steps either way. A penalty of
+        whole tables gives every row a gradient, and moves it.
     """
 
     learning_rate: float = 0.001
