@@ -33,6 +33,7 @@ class BatchTrainer(Trainer):
         return SideValues(self.loss, train, self.propensity, self.thresholds)
 
     def _plan(self, train: Interactions, source: NegativeSource, key: Key) -> BatchPlan:
+        """Return how a run's batches are made."""
         return BatchPlan(train, source, self._sides(train), self.loss, self.options, key)
 
     def _made_of(self, train: Interactions, source: NegativeSource) -> dict[str, Any]:
@@ -42,4 +43,5 @@ class BatchTrainer(Trainer):
     def _negatives(
         self, train: Interactions, source: NegativeSource, state: TrainingState, key: Key
     ) -> NDArray[np.int64]:
-        return self._plan(train, source, key).negatives(state)
+        sides = SideValues.nothing(train)  # which nothing is drawn by
+        return BatchPlan(train, source, sides, self.loss, self.options, key).negatives(state)

@@ -14,7 +14,7 @@ from recneg.checks import check_count
 from recneg.errors import InvalidDataError
 from recneg.interactions import Interactions
 from recneg.keys import Key, random_integers
-from recneg.losses import Loss, top_k_thresholds
+from recneg.losses import BPRLoss, Loss, top_k_thresholds
 from recneg.propensity import Exposure, power_law, relmf_weights
 from recneg.training.state import TrainingState
 
@@ -86,6 +86,11 @@ class SideValues:
             self.exposure.check(train)
         elif propensity is not None:
             raise InvalidDataError(f"propensity is for losses that need it; got it for {loss}")
+
+    @classmethod
+    def nothing(cls, train: Interactions) -> SideValues:
+        """Return what a loss of scores alone has: no values."""
+        return cls(BPRLoss(), train, None, Thresholds())
 
     def follow(
         self,

@@ -214,9 +214,9 @@ class Trainer(FactorModel):
         One pass under the key of the epoch that would come next, with draws shared as in training:
         that epoch's, if the sampler does not follow the model and nothing is mined. In training
         scores change from batch to batch, and a law that is rebuilt every few epochs may lag
-        behind; here the law and all scores are of the present factors. `BPR` and `NBPO` shuffle
-        users before they cut batches of them for a law that follows the batch; here such batches
-        follow the order of the users.
+        behind; here the law and all scores are of the present factors. `BPR` shuffles users before
+        it cuts batches of them for a law that follows the batch; here such batches follow the order
+        of the users.
 
         Parameters
         ----------

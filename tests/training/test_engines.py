@@ -225,6 +225,15 @@ def test_engines_agree_where_dropout_leaves_one_column(factors: int) -> None:
     assert_agree(models, 1e-4)
 
 
+def test_two_columns_turn() -> None:
+    options = {
+        "factors": 2, "dropout": 0.01, "score": "cosine", "dropout_before_norm": True,
+        "loss": SampledSoftmaxLoss(0.5),
+    }  # fmt: skip
+    for fresh, trained in zip(both(**options, epochs=0), both(**options), strict=True):
+        assert (np.abs(fresh.user_factors - trained.user_factors).max(1) > 1e-3).mean() > 0.5
+
+
 def plain_epochs(
     data: Interactions, model: MatrixFactorization, slopes: Any
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[float]]:
