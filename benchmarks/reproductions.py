@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import shutil
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from filelock import FileLock
 from peers import Factors
 from recording import RESULTS, Table, environment, with_deviation
 from reproduction_plots import Line, plot_lines
@@ -314,24 +316,19 @@ def measured(model: Any, split: Split) -> dict[str, float]:
     return {f"{name}@20": result.mean(f"{name}@20") for name in MEASURED}
 
 
-def scratch(name: str, seed: int) -> tuple[Path, Path]:
-    """Return the files of a run that has not ended: its checkpoint, and its looks at test data."""
-    return RUNNING / f"{name}-{seed}.safetensors", RUNNING / f"{name}-{seed}.looks"
-
-
-def run(name: str, split: Split, seed: int, threads: int) -> dict[str, Any]:
-    """Train once, or go on where a run was cut off; return both columns."""
+def run(name: str, split: Split, seed: int, threads: int, folder: Path) -> dict[str, Any]:
+    """Train once, or go on where a run in this folder was cut off; return both columns."""
     cell = CELLS[name]
     model = cell.make(seed=seed, num_threads=threads)
     started = environment()
-    RUNNING.mkdir(parents=True, exist_ok=True)
-    checkpoint, looks = scratch(name, seed)
+    checkpoint, looks = folder / "checkpoint.safetensors", folder / "looks"
     seen: list[dict[str, float]] = []
     if checkpoint.exists() and looks.exists():
         seen = [json.loads(line) for line in looks.read_text("utf-8").splitlines()]
 
     def look(epoch: Epoch) -> None:
         if cell.every and epoch.epoch % cell.every == 0:
+            seen[:] = [each for each in seen if each["epoch"] < epoch.epoch]  # if it was cut off
             done = {"epoch": epoch.epoch, "seconds": epoch.seconds, "loss": epoch.loss}
             seen.append(done | measured(model, split))
             print(json.dumps(seen[-1]), flush=True)
@@ -441,14 +438,15 @@ def main() -> None:
         print(f"{name}: {CELLS[name].data} {split!r} {split.checksum}", flush=True)
         make, checksum = CELLS[name].make, split.checksum
         for seed in arguments.seeds:
-            if any(each["seed"] == seed for each in matching(record(name), make, checksum)):
-                continue
-            ended = run(name, split, seed, arguments.threads)
-            shown = ("seed", "honest", "as_published", "training_seconds")
-            print(json.dumps({key: ended[key] for key in shown}), flush=True)
-            add(record(name), ended)
-            for path in scratch(name, seed):
-                path.unlink(missing_ok=True)
+            folder = RUNNING / f"{name}-{seed}"
+            folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder.with_suffix(".lock")):  # another process may be at this seed
+                if all(each["seed"] != seed for each in matching(record(name), make, checksum)):
+                    ended = run(name, split, seed, arguments.threads, folder)
+                    shown = ("seed", "honest", "as_published", "training_seconds")
+                    print(json.dumps({key: ended[key] for key in shown}), flush=True)
+                    add(record(name), ended, make)
+                shutil.rmtree(folder)
     records = {name: matching(record(name), cell.make) for name, cell in CELLS.items()}
     records = {name: runs for name, runs in records.items() if runs}
     tables = [table(records), f1_table(records)]
