@@ -129,7 +129,7 @@ class BatchPlan:
         for index, visit in enumerate(self.visits(number)):
             batch = self._drawn(visit, state, number, index)
             found = batch.negatives_of_positives().astype(np.int64)
-            if batch.whose == POOL:
+            if batch.seen[0].size:
                 masked = np.repeat(batch.excluded(), np.diff(batch.offsets), axis=0)
                 found = np.where(masked, -1, found)
             parts.append(found)

@@ -101,9 +101,7 @@ class Batch(NamedTuple):
         return self.negatives[self.places()]
 
     def excluded(self) -> NDArray[np.bool_]:
-        """Tell which items of its pool each group's user may not get, (num_groups, n)."""
-        if not self.seen[0].size:
-            return np.zeros((len(self.users), self.negatives.shape[1]), bool)
+        """Tell which items of its pool each group's user has `seen`, (num_groups, n)."""
         runs = self.runs()
         parts = [
             _seen_of(self.users[first:last], pool, *self.seen)

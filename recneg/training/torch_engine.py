@@ -97,16 +97,16 @@ class TorchEngine:
         own_items = items.values[item_rows].requires_grad_()
         vectors = own_users[group_places]
         factors = own_items
-        kept = torch.from_numpy(masks).to(self.device) if masks.size else torch.ones(())
-        if options.dropout_before_norm:
+        kept = torch.from_numpy(masks).to(self.device) if masks.size else None
+        if kept is not None and options.dropout_before_norm:
             vectors = vectors * kept
-            if options.score == "cosine" and masks.size:  # see `vectors._scatter`
+            if options.score == "cosine":  # see `vectors._scatter`
                 turns = ((kept != 0).sum(1) > 1)[:, None]
                 vectors = torch.where(turns, vectors, vectors.detach())
         if options.score == "cosine":
             vectors = normalize(vectors, eps=SMALLEST_NORM)
             factors = normalize(factors, eps=SMALLEST_NORM)
-        if not options.dropout_before_norm:
+        if kept is not None and not options.dropout_before_norm:
             vectors = vectors * kept
         places = torch.zeros(len(items.values), dtype=torch.int64, device=self.device)
         places[item_rows] = torch.arange(len(item_rows), device=self.device)
